@@ -8,7 +8,7 @@ from importlib.resources.abc import Traversable
 
 import psycopg
 
-from migrations.files import Migration, MigrationError, Replaced, read_migrations
+from migrations.files import Migration, MigrationError, Replaced, load_migrations
 
 # The advisory lock of a migration; the same number in every deployment.
 LOCK = 4_701_912_006
@@ -31,7 +31,7 @@ def migrate(url: str, folder: Traversable | None = None) -> list[str]:
     Each migration and its row are one transaction. A file with a line `-- no-transaction` runs statement by statement,
     separated by lines `-- next`; it must be repeatable, because a failure leaves its first statements applied.
     """
-    wanted = read_migrations(folder)
+    wanted = load_migrations(folder)
     with psycopg.connect(url, autocommit=True) as connection:
         _take_lock(connection)
         connection.execute(TABLE)
@@ -51,7 +51,7 @@ def migrate(url: str, folder: Traversable | None = None) -> list[str]:
 
 def list_pending(url: str, folder: Traversable | None = None) -> list[str]:
     """The migrations that migrate() would apply. Changes nothing; raises MigrationError as migrate() would."""
-    wanted = read_migrations(folder)
+    wanted = load_migrations(folder)
     with psycopg.connect(url, autocommit=True) as connection:
         found = connection.execute("select to_regclass('public.schema_migration') is not null").fetchone()
         applied = _load_applied(connection) if found == (True,) else {}
@@ -60,7 +60,7 @@ def list_pending(url: str, folder: Traversable | None = None) -> list[str]:
 
 def newest_version(folder: Traversable | None = None) -> int:
     """The schema version of this release."""
-    return max(migration.version for migration in read_migrations(folder))
+    return max(migration.version for migration in load_migrations(folder))
 
 
 def _take_lock(connection: psycopg.Connection) -> None:

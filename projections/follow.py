@@ -167,7 +167,7 @@ class Follower:
         if not running:
             return None
         positions = sorted({t.position for t in running})
-        page = self._log.read_after(positions[0], PAGE)
+        page = self._log.load_events_after(positions[0], PAGE)
         if not page:
             return None
         position, more = page[-1].position, len(page) == PAGE

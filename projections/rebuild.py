@@ -220,7 +220,7 @@ def _copy_events(
     last: dict[UUID, int] = dict(conn.execute(LAST, [until]).fetchall())
     folds = [beside.view.fold(()) for beside in made]
     as_of: datetime | None = None
-    for page in log.read_pages(0, until):
+    for page in log.load_event_pages(0, until):
         events = steps_of(page, as_of)
         as_of = events[-1][1]
         for beside, fold, gone in zip(made, folds, destroyed, strict=True):
@@ -252,7 +252,7 @@ def _seed_shadow(conn: psycopg.Connection[Any], beside: ShadowTable, position: i
 
 def _catch_up(conn: psycopg.Connection[Any], log: Log, beside: ShadowTable, until: int) -> None:
     """Bring the shadow to a position that the live view has reached, in the follower's way."""
-    for page in log.read_pages(beside.position, until):
+    for page in log.load_event_pages(beside.position, until):
         events = steps_of(page, beside.as_of)
         _take_events(conn, beside, events)
         beside.as_of = events[-1][1]

@@ -18,14 +18,14 @@ from store.content_directory import holds_content, make_root
 from store.identity import (
     ArchiveIdentity,
     has_event,
+    load_identity,
     newest_contents,
     newest_event,
     note_content_marked,
-    read_identity,
 )
 from store.key_encryption import load_keys
 from store.key_wraps import CUSTOMERS, NAMED, explain_unfit, find_unfit
-from store.marker import MARKER, Marker, read_marker, write_marker
+from store.marker import MARKER, Marker, find_marker, write_marker
 
 ADOPT = "`dossier adopt` makes it this archive's"
 
@@ -45,7 +45,7 @@ class OtherArchive(Exception):
 def bind_folders(settings: Settings, conn: Connection[Any], tell: Callable[[str], None]) -> None:
     """Mark the folders of an archive that has none marked yet, if their contents agree with the database; then check
     the content folder. `conn` is the owner's, and the keys were checked before. Raises StoreUnfit, OtherArchive."""
-    identity, root = read_identity(conn), settings.content_directory
+    identity, root = load_identity(conn), settings.content_directory
     mark_keys_folder(settings.home / "keys", identity)
     if not identity.content_marked and load_marker(root) is None:
         require_agreement(conn, root)
@@ -61,7 +61,7 @@ def bind_folders(settings: Settings, conn: Connection[Any], tell: Callable[[str]
 
 def adopt_folders(settings: Settings, conn: Connection[Any]) -> None:
     """Mark both folders as this archive's, whatever their markers say and whatever contents are missing."""
-    identity = read_identity(conn)
+    identity = load_identity(conn)
     write_marker(settings.home / "keys", Marker(identity.id))
     make_root(settings.content_directory, Marker(identity.id, newest_event(conn)))
 
@@ -79,7 +79,7 @@ def describe_content_folder(settings: Settings, conn: Connection[Any]) -> str:
 def note_newest_event(conn: Connection[Any], root: Path) -> None:
     """Record the newest event of the log in the content folder's marker. Call require_content_folder() first."""
     with suppress(OSError):  # a full disk: the older note is still valid
-        write_marker(root, Marker(read_identity(conn).id, newest_event(conn)))
+        write_marker(root, Marker(load_identity(conn).id, newest_event(conn)))
 
 
 def require_own_keys(conn: Connection[Any], folder: Path) -> None:
@@ -92,7 +92,7 @@ def require_own_keys(conn: Connection[Any], folder: Path) -> None:
 def require_keys_folder(conn: Connection[Any], folder: Path) -> None:
     """Require that the folder's marker, if any, names this archive. Raises OtherArchive. A folder without a marker
     is judged by its keys (store/key_encryption.py)."""
-    identity = read_identity(conn)
+    identity = load_identity(conn)
     marker = load_marker(folder)
     if marker is not None and marker.archive != identity.id:
         raise OtherArchive(
@@ -118,7 +118,7 @@ def require_content_folder(conn: Connection[Any], root: Path) -> None:
 def require_own_folder(conn: Connection[Any], root: Path) -> None:
     """Require a marker that names this archive and no event that the log lacks. Missing contents are found by
     `verify`. Raises StoreUnfit, OtherArchive."""
-    identity = read_identity(conn)
+    identity = load_identity(conn)
     marker = load_marker(root)
     if marker is None:
         raise StoreUnfit(f"{root} has no file {MARKER}: mount its volume or set DOSSIER_CONTENT_URL. {ADOPT}")
@@ -156,7 +156,7 @@ def require_agreement(conn: Connection[Any], root: Path) -> None:
 def load_marker(folder: Path) -> Marker | None:
     """The folder's marker; None when it has none. Raises StoreUnfit for one that is damaged or cannot be read."""
     try:
-        return read_marker(folder)
+        return find_marker(folder)
     except FileNotFoundError:
         return None
     except ValueError:

@@ -17,7 +17,7 @@ from domain.limits import Limits
 from projections import authorizations, scan_sessions
 from service.beats import ignore_beat, is_sole_leader, wait_with_beats
 from service.logs import reason_of
-from store.clocks import Stopped, Times, Trust, read_times, steady_seconds
+from store.clocks import Stopped, Times, Trust, load_times, steady_seconds
 from store.keys import Connections
 from store.private_files import write_private
 
@@ -46,7 +46,7 @@ def run_lapses(
     while not wait_with_beats(stop, look_seconds, beat):
         try:
             with connections.connection() as conn:
-                times = read_times(conn, archive.clock.now())
+                times = load_times(conn, archive.clock.now())
             steady = steady_seconds()
             wrong = trust.find_doubt(times, steady)
             if not is_leading():
@@ -133,7 +133,7 @@ def end_scans(
     now = archive.clock.now()
     since = now - timedelta(hours=limits.scan_session_hours)
     with connections.connection() as conn:
-        dropped_before = min(now, read_times(conn, now).database) - timedelta(hours=limits.scan_grace_hours)
+        dropped_before = min(now, load_times(conn, now).database) - timedelta(hours=limits.scan_grace_hours)
         expired = scan_sessions.list_expired(conn, dropped_before)
         abandoned = scan_sessions.list_abandoned(conn, now - timedelta(seconds=limits.scan_silence_seconds))
         untouched = scan_sessions.list_untouched(conn, since)

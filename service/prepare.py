@@ -27,7 +27,7 @@ from service.first_user import password_file
 from service.ports import address_of
 from service.settings import Settings
 from service.wiring import APP_ROLE, PROJECTOR_ROLE, Proven, load_key_encryption_keys, open_store, role_of
-from store.identity import read_identity
+from store.identity import load_identity
 from store.keys import make_institution_key
 from store.log import Log
 from store.logins import hand_over
@@ -75,7 +75,7 @@ def prepare_archive(settings: Settings, addresses: Addresses, tell: Callable[[st
         tell(f"migrated: {name}")
     with psycopg.connect(owner, autocommit=True) as conn:
         require_own_keys(conn, settings.home / "keys")
-        proven = Proven(read_identity(conn).id, load_key_encryption_keys(settings))
+        proven = Proven(load_identity(conn).id, load_key_encryption_keys(settings))
         make_institution_key(conn, proven.kek)
         bind_folders(settings, conn, tell)
     with open_store(settings, url, role=role_of(url, APP_ROLE), proven=proven) as store:

@@ -25,7 +25,7 @@ from service.settings import Settings
 from service.sweep import note_refusal, sweep, sweep_images
 from service.wiring import APP_ROLE, PROJECTOR_ROLE, UNAVAILABLE, WHERE_VIEWS_STAND, Proven, Store, open_store, role_of
 from store import runs
-from store.clocks import read_times
+from store.clocks import load_times
 from store.content_sweeper import SweepRefused
 from store.hints import FOLLOWER, Hints
 from web import metrics_port
@@ -103,7 +103,7 @@ def metrics_text(store: Store, standing: Callable[[], Sequence[PartStatus]]) -> 
         with store.pool.connection(timeout=LOOK_SECONDS) as conn:
             views = conn.execute(WHERE_VIEWS_STAND).fetchall()
             last = conn.execute(runs.LAST).fetchall()
-            skew = read_times(conn, datetime.now(UTC)).skew_seconds
+            skew = load_times(conn, datetime.now(UTC)).skew_seconds
             return render_metrics(views, skew, build_figures(store.settings, standing(), last))
     except UNAVAILABLE:
         return render_metrics([], more=build_figures(store.settings, standing(), []))

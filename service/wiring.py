@@ -419,7 +419,7 @@ def parts_of(
         patience=worker.standing.open_patience,
         live=worker.live,
         new_events=worker.new_events,
-        events_at=store.log.read_positions,
+        events_at=store.log.load_events_at,
         last_position=store.log.last_position,
         fence=store.log.fence,
         customers=AsyncCustomers(store.register, connection, worker.blocking),
@@ -491,7 +491,7 @@ class Accesses:
 
     async def read(self, rights: Rights, **filters: Any) -> Any:
         async with self._connection() as conn:
-            return await access_log.read_lines(conn, rights, **filters)
+            return await access_log.load_access_lines(conn, rights, **filters)
 
     async def missed_checks(self, actor: str) -> int:
         async with self._connection() as conn:

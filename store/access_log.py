@@ -191,7 +191,7 @@ class AccessLogLine(msgspec.Struct, frozen=True):
     page: int | None
 
 
-async def read_lines(
+async def load_access_lines(
     conn: AsyncConnection[Any],
     rights: Rights,
     *,

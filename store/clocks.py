@@ -32,7 +32,7 @@ class Times(msgspec.Struct, frozen=True):
         return (self.program - self.database).total_seconds()
 
 
-def read_times(conn: Connection[Any], program: datetime) -> Times:
+def load_times(conn: Connection[Any], program: datetime) -> Times:
     """The clocks now, with `program` as the program's."""
     [row] = conn.execute(TIMES).fetchall()
     return Times(program, *row)

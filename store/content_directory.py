@@ -19,7 +19,7 @@ from uuid import UUID
 
 from domain.ports import AlreadyStored, Missing
 from domain.refusals import InsufficientStorage, Unavailable
-from store.marker import Marker, read_marker, write_marker
+from store.marker import Marker, find_marker, write_marker
 
 PIECE_BYTES_MAX = 1024 * 1024
 TELL_AGAIN_SECONDS = 60.0
@@ -73,7 +73,7 @@ class ContentDirectory:
         """
         if first < 0:
             raise ValueError(f"a range cannot begin at {first}")
-        return self._read_pieces(self._path_of(key), first, last)
+        return self._pieces_of(self._path_of(key), first, last)
 
     def size(self, key: str) -> int | None:
         """Size in bytes, None when there is no such key."""
@@ -140,7 +140,7 @@ class ContentDirectory:
             self._unnamed = True
         return _open_unnamed(folder) if self._unnamed else _open_named(folder)
 
-    def _read_pieces(self, path: Path, first: int, last: int | None) -> Iterator[bytes]:
+    def _pieces_of(self, path: Path, first: int, last: int | None) -> Iterator[bytes]:
         file = self._look_at(path, lambda path: os.open(path, os.O_RDONLY))
         if file is None:
             raise Missing(path.name)
@@ -196,7 +196,7 @@ def _folder_of(key: str) -> str:
 
 def _require_marker(root: int, archive: UUID) -> None:
     try:
-        marker = read_marker(root)
+        marker = find_marker(root)
     except ValueError:
         raise OSError(errno.EBADMSG, "its file ARCHIVE is damaged") from None
     if marker is None:

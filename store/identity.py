@@ -28,11 +28,11 @@ class ArchiveId:
     def __call__(self) -> UUID:
         if self._known is None:
             with self._pool.connection() as conn:
-                self._known = read_identity(conn).id
+                self._known = load_identity(conn).id
         return self._known
 
 
-def read_identity(conn: Connection[Any]) -> ArchiveIdentity:
+def load_identity(conn: Connection[Any]) -> ArchiveIdentity:
     """The identity in the database. Raises LookupError when its row is missing."""
     row = conn.execute(IDENTITY).fetchone()
     if row is None:

@@ -86,7 +86,7 @@ class ImageCache:
         if not self._bytes_max:
             return None
         secret = self._keys.secret_of(image.paper)
-        sealed = self._read_file(self._path_of(image)) if secret else None
+        sealed = self._load_file(self._path_of(image)) if secret else None
         return self._open_image(secret, image, sealed) if secret and sealed else None
 
     def put(self, image: PageImage, jpeg: bytes) -> None:
@@ -154,7 +154,7 @@ class ImageCache:
 
     # -- files ------------------------------------------------------------------------------------------------------
 
-    def _read_file(self, path: Path) -> bytes | None:
+    def _load_file(self, path: Path) -> bytes | None:
         """The bytes of the file; None also for a file of another type or one that is too large."""
         try:
             file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)

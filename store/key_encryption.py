@@ -56,12 +56,12 @@ def load_or_make_keys(folder: Path) -> tuple[KeyEncryptionKeys, bool]:
     if found := load_keys(folder):
         return found, False
     _write_key(folder / "kek.1", secrets.token_bytes(KEY_BYTES))
-    return KeyEncryptionKeys({1: _read_key(folder / "kek.1")}), True
+    return KeyEncryptionKeys({1: _load_key(folder / "kek.1")}), True
 
 
 def load_keys(folder: Path) -> KeyEncryptionKeys | None:
     """The keys of `folder`; None when it has none. Raises KeyUnfit."""
-    versions = {_version_of(p): _read_key(p) for p in folder.glob("kek.[0-9]*")}
+    versions = {_version_of(p): _load_key(p) for p in folder.glob("kek.[0-9]*")}
     if not versions:
         return None
     _require_private(folder)
@@ -82,7 +82,7 @@ def _require_private(path: Path) -> None:
         raise KeyUnfit(f"others can use {path} (mode {status.st_mode & 0o777:04o}): chmod {mode} {path}")
 
 
-def _read_key(path: Path) -> bytes:
+def _load_key(path: Path) -> bytes:
     _require_private(path)
     try:
         key = bytes.fromhex(path.read_text().strip())

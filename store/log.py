@@ -134,7 +134,7 @@ class Log:
 
     # -- by position --------------------------------------------------------------------------------------------
 
-    def read_after(self, after: int, limit: int) -> list[Recorded[Any]]:
+    def load_events_after(self, after: int, limit: int) -> list[Recorded[Any]]:
         """Up to `limit` events after a position, in order; no event can appear before the last of them later."""
 
         def page() -> Sequence[Row]:
@@ -145,7 +145,7 @@ class Log:
             rows = self._recorder.drop_unsettled(after, page(), page, lambda row: row[0])
         return self._open_rows(rows)
 
-    def read_positions(self, positions: Sequence[int], *, opened: Collection[int]) -> list[Recorded[Any]]:
+    def load_events_at(self, positions: Sequence[int], *, opened: Collection[int]) -> list[Recorded[Any]]:
         """The events at these positions, in any order. Outside `opened` the sealed fields are UNSET, as if the key were
         destroyed."""
         with translate_errors(), self._open_cursor() as cursor:
@@ -164,13 +164,13 @@ class Log:
         with translate_errors():
             return self._recorder.max_notification_id() or 0
 
-    def read_pages(self, after: int, up_to: int, page: int = 5_000) -> Iterator[list[Recorded[Any]]]:
+    def load_event_pages(self, after: int, up_to: int, page: int = 5_000) -> Iterator[list[Recorded[Any]]]:
         """All events in (after, up_to], for rebuilds; `up_to` is at most a position that `fence` returned."""
-        while rows := self._read_between(after, up_to, page):
+        while rows := self._rows_between(after, up_to, page):
             yield self._open_rows(rows)
             after = rows[-1][0]
 
-    def _read_between(self, after: int, up_to: int, limit: int) -> Sequence[Row]:
+    def _rows_between(self, after: int, up_to: int, limit: int) -> Sequence[Row]:
         with translate_errors(), self._open_cursor() as cursor:
             return cursor.execute(BETWEEN, [after, up_to, limit], prepare=True).fetchall()
 

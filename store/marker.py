@@ -46,11 +46,11 @@ class Marker(msgspec.Struct, frozen=True):
         return f"archive {self.archive}\n{seen}".encode()
 
 
-def read_marker(folder: Path | int) -> Marker | None:
+def find_marker(folder: Path | int) -> Marker | None:
     """The marker of a folder (a path or a descriptor); None when it has none. Raises ValueError and OSError."""
     opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY) if isinstance(folder, Path) else folder
     try:
-        return Marker.parse(_read_file(opened))
+        return Marker.parse(_load_bytes(opened))
     except FileNotFoundError:
         return None
     finally:
@@ -58,7 +58,7 @@ def read_marker(folder: Path | int) -> Marker | None:
             os.close(opened)
 
 
-def _read_file(folder: int) -> bytes:
+def _load_bytes(folder: int) -> bytes:
     file = os.open(MARKER, os.O_RDONLY, dir_fd=folder)
     try:
         return os.read(file, BYTES_MAX)

@@ -160,18 +160,18 @@ class ArchiveRecorder(PostgresApplicationRecorder):
         self, after: int, page: Sequence[R], again: Callable[[], Sequence[R]], position: Callable[[R], int]
     ) -> Sequence[R]:
         """The part of a page (in rising order, all after `after`) before which no later commit can appear."""
-        if self._settled_length(after, page, position) < len(page):
+        if self._count_settled(after, page, position) < len(page):
             try:
                 self.fence()
             except (Unavailable, IdempotencyInFlight):
-                return page[: self._settled_length(after, page, position)]
+                return page[: self._count_settled(after, page, position)]
             page = again()
-            page = page[: self._settled_length(after, page, position)]
+            page = page[: self._count_settled(after, page, position)]
         if page and after <= self._safe:  # a reader's own starting position says nothing about earlier ones
             self._safe = max(self._safe, position(page[-1]))
         return page
 
-    def _settled_length(self, after: int, page: Sequence[R], position: Callable[[R], int]) -> int:
+    def _count_settled(self, after: int, page: Sequence[R], position: Callable[[R], int]) -> int:
         before = after
         for n, row in enumerate(page):
             here = position(row)

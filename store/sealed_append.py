@@ -51,9 +51,9 @@ class SealedAppend:
     def result(self) -> Appended:
         if self._conn is None and self._fault is None:
             self.send()
-        return self._decided(self._read_answer)
+        return self._decided(self._receive_answer)
 
-    def _read_answer(self) -> Appended:
+    def _receive_answer(self) -> Appended:
         with translate_errors(), self._held:
             if self._fault is not None:
                 raise self._fault

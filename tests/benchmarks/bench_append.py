@@ -191,7 +191,9 @@ def fence(url: str) -> None:
         begun = reader.fence()
         desks = [Writer(*logs[n % 4], conn, f"fence-{n}") for n in range(FENCE_WRITERS)]
         begun = reader.fence()
-        fenced = executor.submit(follow, lambda after: [r.position for r in reader.read_after(after, 500)], begun, stop)
+        fenced = executor.submit(
+            follow, lambda after: [r.position for r in reader.load_events_after(after, 500)], begun, stop
+        )
         unfenced = executor.submit(follow, lambda after: unsafe(conn, after), begun, stop)
         for _ in executor.map(append_and_be_refused, desks):
             pass

@@ -131,7 +131,9 @@ def started(archive: Program, manifest: Path, scratch: str) -> subprocess.Popen[
 
 def nothing_is_half_done(archive: Program) -> None:
     """An authorization that came with a file has its evidence; every content that is named is whole."""
-    bodies = [r.envelope.body for page in archive.store.log.read_pages(0, archive.store.log.fence()) for r in page]
+    bodies = [
+        r.envelope.body for page in archive.store.log.load_event_pages(0, archive.store.log.fence()) for r in page
+    ]
     with_file = sum(isinstance(b, AuthorizationRegistered) and b.source is Source.FILE for b in bodies)
     evidence = {b.document for b in bodies if isinstance(b, EvidenceAttached)}
     assert with_file == len(evidence)
@@ -141,7 +143,7 @@ def nothing_is_half_done(archive: Program) -> None:
 
 
 def every_line_is_there_once(archive: Program, manifest: Path) -> None:
-    recorded = [r for page in archive.store.log.read_pages(0, archive.store.log.fence()) for r in page]
+    recorded = [r for page in archive.store.log.load_event_pages(0, archive.store.log.fence()) for r in page]
     customers = archive.store.keys.customer_ids(
         {b.customer for r in recorded if isinstance(b := r.envelope.body, AuthorizationRegistered | DocumentArchived)}
     )

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import pytest
 
-from store.marker import MARKER, Marker, read_marker, write_marker
+from store.marker import MARKER, Marker, find_marker, write_marker
 from tests.builders.mounts import mounted
 from tests.fixtures.database import create_database, drop_database
 from tests.service.program import Program, program
@@ -24,7 +24,7 @@ CONFLICT = 5
 
 
 def marker_of(archive: Program) -> Marker:
-    found = read_marker(archive.settings.content_directory)
+    found = find_marker(archive.settings.content_directory)
     assert found is not None
     return found
 
@@ -44,7 +44,7 @@ def test_the_first_start_marks_both_folders_with_the_id_of_the_database(archive:
     [(identity, marked)] = archive.sql("select id, content_marked from archive.identity")
     assert marked
     assert marker_of(archive).archive == identity
-    assert read_marker(archive.settings.home / "keys") == Marker(identity)
+    assert find_marker(archive.settings.home / "keys") == Marker(identity)
     for folder in (archive.settings.content_directory, archive.settings.home / "keys"):
         assert (folder / MARKER).stat().st_mode & 0o777 == 0o600
 
@@ -163,7 +163,7 @@ def test_keys_of_another_archive_are_told_as_that(archive: Program) -> None:
 def test_keys_that_were_brought_back_without_the_marker_get_it_again(archive: Program) -> None:
     (archive.settings.home / "keys" / MARKER).unlink()
     archive.run("migrate")
-    assert read_marker(archive.settings.home / "keys") == Marker(marker_of(archive).archive)
+    assert find_marker(archive.settings.home / "keys") == Marker(marker_of(archive).archive)
 
 
 def test_a_sweep_notes_how_far_the_log_has_come(archive: Program) -> None:

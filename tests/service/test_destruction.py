@@ -121,7 +121,7 @@ def test_a_rebuild_by_a_process_that_still_holds_the_key_makes_the_same_rows(
     archive.follow()
     monkeypatch.setattr(Keys, "forget_key", lambda *_: None)
     assert archive.store.keys.cipher_of(paper) is not None, "the cache has not heard of it"
-    monkeypatch.setattr(archive.store.log, "read_pages", one_by_one(archive.store.log.read_pages))
+    monkeypatch.setattr(archive.store.log, "load_event_pages", one_by_one(archive.store.log.load_event_pages))
     assert all(r.identical for r in replay(archive.store.projector_url, archive.store.log))
 
 

@@ -59,7 +59,7 @@ def test_files_and_authorizations_are_taken_and_a_second_time_nothing_is(archive
     first = archive.run("import", manifest, "--json", "--actor", "migration", "--branch", "WEST").json
     assert counts(first) == (2, 0, 0)
     last = archive.store.log.fence()
-    [letter, mandate] = archive.store.log.read_after(last - 2, 10)
+    [letter, mandate] = archive.store.log.load_events_after(last - 2, 10)
     assert {r.envelope.meta.actor for r in (letter, mandate)} == {"migration"}
     assert {r.envelope.meta.branch for r in (letter, mandate)} == {"WEST"}
     assert letter.envelope.body.content.media_type == "text/plain"

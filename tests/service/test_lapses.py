@@ -19,7 +19,7 @@ from domain.archive import Archive
 from domain.limits import Limits
 from domain.scan_session import ScanState
 from service.lapses import end_scans, run_lapses
-from store.clocks import AGREEMENT_SECONDS, Times, Trust, find_disagreement, read_times
+from store.clocks import AGREEMENT_SECONDS, Times, Trust, find_disagreement, load_times
 from tests.builders.memory import Clock
 from tests.builders.papers import a_caller, a_note
 from tests.builders.scans import FEEDER, GLASS, Scans
@@ -336,7 +336,7 @@ def test_each_clock_that_is_off_is_named() -> None:
 def test_the_times_are_the_databases_and_that_of_the_newest_event(archive: Program) -> None:
     archive.mandate()
     with archive.store.pool.connection() as conn:
-        times = read_times(conn, datetime.now(UTC))
+        times = load_times(conn, datetime.now(UTC))
     assert abs(times.skew_seconds) < 60
     assert archive.sql("select max(recorded_at) from archive.archive_events") == [(times.newest,)]
 

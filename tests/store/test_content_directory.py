@@ -19,7 +19,7 @@ import pytest
 from domain.ports import AlreadyStored
 from domain.refusals import InsufficientStorage, Unavailable
 from store.content_directory import FOLDERS, ContentDirectory, _told_at, make_root
-from store.marker import MARKER, MarkedEvent, Marker, read_marker, write_marker
+from store.marker import MARKER, MarkedEvent, Marker, find_marker, write_marker
 from tests.builders.content import ARCHIVE, content_directory
 from tests.builders.mounts import disk_image, may_mount, mounted
 
@@ -446,5 +446,5 @@ def test_a_root_that_is_read_only_is_told_as_that(tmp_path: Path) -> None:
 def test_a_marker_tells_what_was_written_into_it(tmp_path: Path) -> None:
     for marker in (Marker(ARCHIVE), Marker(ARCHIVE, MarkedEvent(484, b"\x01\xff"))):
         write_marker(tmp_path, marker)
-        assert read_marker(tmp_path) == marker
+        assert find_marker(tmp_path) == marker
     assert [path.name for path in tmp_path.iterdir()] == [MARKER]

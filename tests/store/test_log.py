@@ -104,8 +104,8 @@ def test_a_database_with_another_time_zone_answers_in_utc(parts: PostgresLog) ->
     with open_log(parts.url) as later:
         paper, appended = archive(later)
         [read] = later.log.load_recorded([paper], appended.positions[-1])
-        [page] = later.log.read_after(0, 10)
-        [[copied]] = later.log.read_pages(0, page.position)
+        [page] = later.log.load_events_after(0, 10)
+        [[copied]] = later.log.load_event_pages(0, page.position)
     texts = [
         moment.isoformat() for moment in (appended.recorded_at, read.recorded_at, page.recorded_at, copied.recorded_at)
     ]

@@ -82,7 +82,7 @@ def test_another_process_reads_an_erased_event_as_erased_at_once(parts: Postgres
     erase(parts.url, "100234")
     with open_log(parts.url) as other:
         [envelope] = other.log.load(paper)
-        [recorded] = other.log.read_after(0, 10)
+        [recorded] = other.log.load_events_after(0, 10)
         assert envelope.body.file_name is recorded.envelope.body.file_name is UNSET
         assert other.damaged == []
 
@@ -160,6 +160,6 @@ def lost_events(parts: PostgresLog, last_under: dict[UUID, int]) -> list[int]:
     """Positions behind an erasure of events that name the erased reference."""
     return [
         recorded.position
-        for recorded in parts.log.read_after(0, 100_000)
+        for recorded in parts.log.load_events_after(0, 100_000)
         if recorded.position > last_under.get(recorded.envelope.body.customer, 1 << 62)
     ]

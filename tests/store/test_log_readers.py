@@ -62,7 +62,7 @@ def under_way(url: str) -> Iterator[Callable[[], None]]:
 
 
 def positions(parts: PostgresLog, after: int = 0) -> list[int]:
-    return [r.position for r in parts.log.read_after(after, 1000)]
+    return [r.position for r in parts.log.load_events_after(after, 1000)]
 
 
 # -- Holes ----------------------------------------------------------------------------------------------------
@@ -109,8 +109,8 @@ def test_a_filter_by_topic_is_no_hole(parts: PostgresLog, reader: PostgresLog) -
 
 def test_a_page_ends_where_it_was_asked_to(parts: PostgresLog, reader: PostgresLog) -> None:
     all_ = [note(parts) for _ in range(5)]
-    assert [r.position for r in reader.log.read_after(0, 2)] == all_[:2]
-    assert [r.position for r in reader.log.read_after(all_[1], 2)] == all_[2:4]
+    assert [r.position for r in reader.log.load_events_after(0, 2)] == all_[:2]
+    assert [r.position for r in reader.log.load_events_after(all_[1], 2)] == all_[2:4]
     assert positions(reader, all_[-1]) == []
 
 
@@ -138,7 +138,7 @@ def test_sixteen_writers_conflicts_and_vacuum_and_no_reader_skips(parts: Postgre
     """A reader without the fence runs beside; what it misses is printed, since that is a matter of luck."""
     done = threading.Event()
     with open_log(db, connections=WRITERS) as writers, open_log(db) as one, open_log(db) as two:
-        readers = [Following(lambda p: one.log.read_after(p, 500), lambda r: r.position, done),
+        readers = [Following(lambda p: one.log.load_events_after(p, 500), lambda r: r.position, done),
                    Following(lambda p: two.recorder.select_notifications(p, 100, inclusive_of_start=False),
                              lambda n: int(n.id), done),
                    Following(lambda p: unfenced(db, p), int, done)]  # fmt: skip
@@ -224,11 +224,11 @@ def test_pages_are_what_reading_gives(parts: PostgresLog, reader: PostgresLog) -
     with under_way(parts.url):
         pass
     last = note(parts)
-    read = reader.log.read_after(0, 100)
-    assert [r for page in reader.log.read_pages(0, last, page=2) for r in page] == read
-    assert [len(page) for page in reader.log.read_pages(0, last, page=2)] == [2, 2, 1]
-    assert [r for page in reader.log.read_pages(1, 3) for r in page] == [r for r in read if 1 < r.position <= 3]
-    assert list(reader.log.read_pages(last, last)) == []
+    read = reader.log.load_events_after(0, 100)
+    assert [r for page in reader.log.load_event_pages(0, last, page=2) for r in page] == read
+    assert [len(page) for page in reader.log.load_event_pages(0, last, page=2)] == [2, 2, 1]
+    assert [r for page in reader.log.load_event_pages(1, 3) for r in page] == [r for r in read if 1 < r.position <= 3]
+    assert list(reader.log.load_event_pages(last, last)) == []
 
 
 # -- Catalogues -----------------------------------------------------------------------------------------------

@@ -27,7 +27,11 @@ def test_the_application_does_all_its_work_without_owning_anything(parts: Postgr
     with pytest.raises(Replayed):
         archive_letter(parts.log, parts.keys, command=command)
     assert [e.body.file_name for e in parts.log.load(paper)] == ["verhuizing.pdf"]
-    assert len(parts.log.read_after(0, 10)) == len([r for page in parts.log.read_pages(0, 1 << 31) for r in page]) == 2
+    assert (
+        len(parts.log.load_events_after(0, 10))
+        == len([r for page in parts.log.load_event_pages(0, 1 << 31) for r in page])
+        == 2
+    )
     assert parts.log.fence() == parts.log.last_position() > appended.positions[-1]
 
 

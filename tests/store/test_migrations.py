@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from migrations.files import MigrationError, read_migrations
+from migrations.files import MigrationError, load_migrations
 from migrations.runner import list_pending, migrate
 from tests.builders.history import git
 from tests.docs.schema import schema_of
@@ -264,7 +264,7 @@ def test_the_releases_own_migrations_apply_and_then_none_is_pending(db: str) -> 
 
 def test_no_migration_was_changed_since_it_was_committed() -> None:
     """A home that has it would be refused, even for another comment. A new migration gets its line at the end."""
-    now = [f"{migration.sha256}  {migration.name}" for migration in read_migrations()]
+    now = [f"{migration.sha256}  {migration.name}" for migration in load_migrations()]
     assert FROZEN.read_text().splitlines() == now, "add the line of a new migration; take a change back"
 
 
@@ -276,12 +276,12 @@ def test_every_migration_has_had_one_digest_in_all_commits() -> None:
 
 
 def test_each_file_of_the_baseline_opens_with_its_duty() -> None:
-    [baseline] = [migration for migration in read_migrations() if migration.replaced]
+    [baseline] = [migration for migration in load_migrations() if migration.replaced]
     assert [part.name for part in baseline.parts if not re.match(r"-- [A-Z].+", part.sql)] == []
 
 
 def test_the_baseline_has_one_file_for_each_function() -> None:
-    [baseline] = [migration for migration in read_migrations() if migration.replaced]
+    [baseline] = [migration for migration in load_migrations() if migration.replaced]
     for part in baseline.parts:
         names = re.findall(r"^create (?:or replace )?function \w+\.(\w+)", part.sql, re.MULTILINE)
         expected = [Path(part.name).stem] if "/functions/" in part.name else []
@@ -290,7 +290,7 @@ def test_the_baseline_has_one_file_for_each_function() -> None:
 
 def test_the_baseline_gives_what_the_files_gave_that_it_replaces(db: str, empty_db: str, tmp_path: Path) -> None:
     """A home that was adopted and a fresh one have the same schema and the same first rows. The files are in git."""
-    release = read_migrations()
+    release = load_migrations()
     [baseline] = [migration for migration in release if migration.replaced]
     assert baseline.replaced is not None
     if not git("cat-file", "-t", baseline.replaced.commit, check=False):

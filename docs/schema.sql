@@ -426,7 +426,7 @@ CREATE TABLE operations.last_run (
     seconds double precision NOT NULL,
     problems bigint NOT NULL,
     result jsonb NOT NULL,
-    CONSTRAINT last_run_name_check CHECK ((name = ANY (ARRAY['sweep'::text, 'verify'::text])))
+    CONSTRAINT last_run_name_check CHECK ((name = ANY (ARRAY['sweep'::text, 'verify'::text, 'backup'::text])))
 );
 
 CREATE TABLE operations.task (

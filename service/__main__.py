@@ -8,6 +8,7 @@ from typing import NoReturn
 import click
 
 from service.commands import (
+    backup,
     config,
     customers,
     document_types,
@@ -50,6 +51,7 @@ for module in (
     scanning,
     verify,
     grounds,
+    backup,
     config,
 ):
     for command in module.COMMANDS:

@@ -127,17 +127,26 @@ def _ending_of_unexpected(error: Exception) -> tuple[int, str]:
     from service.database import ServerUnfit
     from service.ports import PortTaken, PortUnfit
     from service.prepare import HomeUnfit
+    from service.restore import HomeTaken
     from service.serve import AlreadyServed, WallsMissing
     from service.settings import SettingsError
+    from store.backups import BackupBusy, BackupDamaged, BackupForeign, BackupUnfit
     from store.content_sweeper import SweepRefused
+    from store.dumps import DumpFailed
     from store.key_encryption import KeyUnfit
     from store.postgres import PostgresError
 
     match error:
         case SettingsError():
             return USAGE, str(error)
-        case AlreadyServed() | PortTaken() | OtherArchive():
+        case AlreadyServed() | PortTaken() | OtherArchive() | BackupForeign() | HomeTaken():
             return CONFLICT, str(error)
+        case BackupDamaged():
+            return DIFFERENT, str(error)
+        case BackupBusy():
+            return TRY_AGAIN, str(error)
+        case BackupUnfit() | DumpFailed():
+            return FAILED, str(error)
         case VersionConflict():
             return CONFLICT, "somebody else changed the same thing at the same time; try again"
         case MigrationError() | PostgresError() | FileUnreadable() | KeysLost() | SweepRefused():

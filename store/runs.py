@@ -1,4 +1,4 @@
-"""The results of the last sweep and the last verification, whichever process ran them."""
+"""The results of the last sweep, verification and back-up, whichever process ran them."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from psycopg.types.json import Jsonb
 
 
 def record_run(conn: psycopg.Connection[Any], name: str, *, seconds: float, problems: int, result: Any) -> None:
-    """Record a run. `name` is sweep or verify; `result` holds counts, never a name."""
+    """Record a run. `name` is sweep, verify or backup; `result` holds counts, never a name."""
     conn.execute(RECORD, [name, seconds, problems, Jsonb(result, dumps=msgspec.json.encode)])
 
 

@@ -4,10 +4,9 @@ import json
 import os
 import re
 import stat
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,7 +23,7 @@ from service.import_lines import COLUMNS, HEADER
 from service.serve import STOP_SECONDS
 from store.postgres import ENDING_S_MAX
 from tests.docs.reference import DOCS
-from tests.http.desk import a_customer, archived, at, noted
+from tests.http.desk import a_customer, archived, noted
 from tests.http.served import ROOT, Served, new_home
 from tests.service.program import command
 from web.wrapper import AccessLine
@@ -60,46 +59,31 @@ def test_nobody_is_told_to_install_a_package_of_our_name_from_an_index() -> None
     assert [line for line in told if re.search(r"pip3? install\b.*[\s'\"]dossier(?![\w/.-])", line)] == []
 
 
-def block(mark: str, **instead: str) -> str:
-    """A printed block, with other paths in place of the printed ones."""
-    [text] = re.findall(rf"<!-- {mark}: .+? -->\n```sh\n(.+?)```", PAGE, re.DOTALL)
-    for name, value in {**instead, ".venv/": f"{sys.prefix}/"}.items():
-        assert name in text, name
-        text = text.replace(name, value)
-    return str(text)
-
-
-def run(text: str, env: dict[str, str]) -> str:
-    done = subprocess.run(["sh"], input=text, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+def run(line: str, env: dict[str, str], **instead: str) -> Any:
+    """A printed line with other folders; its answer as JSON."""
+    assert f"    ./run {line}\n" in PAGE
+    for name, value in instead.items():
+        line = line.replace(name, value)
+    return command(*line.split(), "--json", env=env).json
 
 
 def test_what_was_backed_up_comes_back_whole(served: Served, elsewhere: Path) -> None:
-    """The two blocks as printed, beside a running archive; then everything is verified, and the history read."""
+    """The lines as printed, beside a running archive with the embedded Postgres."""
     customer = a_customer(served)
     letter = archived(served.as_("operator"), customer, note="still there")
     last = noted(served.as_("operator"), customer)["position"]
-    served.as_("operator").get(f"/v1/customers/{customer}/documents", headers=at(last)).raise_for_status()
     environment = {**os.environ, "DOSSIER_HOME": str(served.home)}
-    copy, home = elsewhere / "copy", elsewhere / "home"
+    home = str(elsewhere / "home")
+    paths = {"/backup": str(elsewhere), "/elsewhere": str(elsewhere), "/srv/dossier-try": home, "41200": str(last)}
 
-    run(block("back up", **{"/backup/dossier-$(date +%F)": str(copy)}), environment)
+    run("backup /backup/dossier --keys-to /elsewhere/keys", environment, **paths)
     archived(served.as_("operator"), customer, note="came after the copy")
-    paths = {
-        "/backup/dossier-2026-11-25": str(copy),
-        "/srv/dossier-try": str(home),
-        "/elsewhere/keys/kek.*": f"{served.home}/keys/kek.*",
-    }
-    told = run(block("restore", **paths), environment)
+    told = run(
+        "restore /backup/dossier --home /srv/dossier-try --keys-from /elsewhere/keys --to 41200", environment, **paths
+    )
 
-    assert re.findall(r"^(audit_history|authorizations|customer_documents)\t.*\tyes$", told, re.MULTILINE) == [
-        "audit_history",
-        "authorizations",
-        "customer_documents",
-    ]
-    assert "problems_found\t0\n" in told
-    restored = {**environment, "DOSSIER_HOME": str(home)}
+    assert (told["position"], told["problems_found"]) == (last, 0)
+    restored = {**environment, "DOSSIER_HOME": home}
     history = command("history", "document", letter["id"], "--json", env=restored).json
     assert [item["after"]["note"] for item in history["items"]] == ["still there"]
     everything = command("history", "customer", customer, "--json", env=restored).json

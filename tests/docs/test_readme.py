@@ -30,7 +30,7 @@ OF_THE_SCRIPT = {"test", "bench", "lock"}
 COMMAND = re.compile(r"(?:`dossier|bin/dossier|(?:^ *|`|&& )\./run) ([a-z][a-z-]+)(?: ([a-z][a-z-]+))?", re.MULTILINE)
 # Made by the program or by its user, not part of the checkout; and places in other people's systems.
 MADE = re.compile(
-    r"\.venv|\.dossier|/|https?:|~|keys/|content/|postgres/|postgres\.|run/|tmp/|page-images/|operator\.token|file:"
+    r"\.venv|\.dossier|/|https?:|~|keys/|content/|cuts/|postgres/|postgres\.|run/|tmp/|page-images/|operator\.token|file:"
     r"|(?:paper|person|history|viewed)\.json"
 )
 

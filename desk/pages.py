@@ -17,6 +17,7 @@ from desk import (
     forms,
     note,
     operators,
+    person,
     problem_pages,
     reference,
     saved,
@@ -93,6 +94,9 @@ PAGES = (
     form_route("/customers/{id}/edit", Verb.CUSTOMERS_WRITE, customers.save, "Change a customer"),
     page_route("/customers/{id}/form", Verb.FORMS_ISSUE, forms.show_form, "Issue a form"),
     form_route("/customers/{id}/form", Verb.FORMS_ISSUE, forms.issue_form, "Issue a form"),
+    page_route(
+        "/customers/{id}/export", Verb.CUSTOMERS_EXPORT, person.show_export, "Export everything about a customer"
+    ),
     page_route("/customers/{id}", Verb.DOCUMENTS_READ, view.show_view, "View customer documents"),
     page_route("/customers/{id}/timeline", Verb.HISTORY_READ, timeline.of_customer, "Timeline of a customer"),
     page_route("/documents/{id}/timeline", Verb.HISTORY_READ, timeline.of_document, "Timeline of a document"),

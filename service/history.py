@@ -81,7 +81,7 @@ def _load_logged(
 
     async def find_subject() -> tuple[HistorySubject, int | None]:
         async with open_view_connection(store) as conn:
-            await _wait_for_views(store, conn, store.log.last_position())
+            await wait_for_views(store, conn, store.log.last_position())
             return await find(conn), await _position_of(store, conn, as_of)
 
     async def load_history(subject: HistorySubject, position: int | None) -> HistoryReading:
@@ -124,13 +124,13 @@ async def _position_of(store: Store, conn: Connection, as_of: str | None) -> int
         raise FieldError("as-of", N_("must not be in the future"))
     instant = await moments.position_at(conn, moment)
     if not instant.final:
-        if not await _wait_for_views(store, conn, store.log.fence()):
+        if not await wait_for_views(store, conn, store.log.fence()):
             raise Unavailable
         instant = await moments.position_at(conn, moment)
     return instant.position
 
 
-async def _wait_for_views(store: Store, conn: Connection, position: int) -> bool:
+async def wait_for_views(store: Store, conn: Connection, position: int) -> bool:
     """Wait until the views have reached `position`; False on a timeout."""
     deadline = time.monotonic() + store.settings.limits.min_position_wait_seconds
     while True:

@@ -102,6 +102,7 @@ SCREENS = (
     Screen("s08e-add-customer", "/customers/new"),
     Screen("s08f-change-customer", "/customers/{customer}/edit"),
     Screen("s08g-issue-a-form", "/customers/{customer}/form?type=DEBT_AUTHORIZATION"),
+    Screen("s08h-export-everything", "/customers/{customer}/export"),
     Screen("s09-document", "/documents/{document}?change=describe"),
     Screen("s09b-twelve-pages", "/documents/{long_document}"),
     Screen("s09c-print", "/documents/{document}/print"),

@@ -46,6 +46,7 @@ TABLE: dict[Address, str] = {
     ("POST", "/customers/{id}/edit"): "operator integration",
     ("GET", "/customers/{id}/form"): f"{DESK} integration",
     ("POST", "/customers/{id}/form"): f"{DESK} integration",
+    ("GET", "/customers/{id}/export"): "supervisor operator",
     ("GET", "/customers/{id}"): READERS,
     ("GET", "/customers/{id}/timeline"): READERS,
     ("GET", "/customers/{id}/timeline.json"): READERS,

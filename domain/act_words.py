@@ -57,6 +57,9 @@ OF_PAPERS = {
     "authorization-destroyed": ActWords(N_("Authorization destroyed after its retention"), "x"),
 }
 OF_OTHERS = {
+    "disposal-proposed": ActWords(N_("Disposal proposed"), "docs"),
+    "disposal-approved": ActWords(N_("Disposal approved"), "done"),
+    "disposal-completed": ActWords(N_("Disposal done"), "x"),
     "document-type-defined": ActWords(N_("Document type added"), "plus"),
     "document-type-changed": ActWords(N_("Document type changed"), "type"),
     "token-created": ActWords(N_("Token created"), "lock"),

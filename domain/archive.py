@@ -10,6 +10,7 @@ from domain.commands import Caller, Commands, Outcome
 from domain.corrections import Corrections
 from domain.customer_files import CustomerFiles
 from domain.destroying import Destroying
+from domain.disposals import Disposals
 from domain.filing import Filing
 from domain.forms import CheckedForm, Forms, IssueForm, PrintedForm
 from domain.holding import Holding
@@ -69,6 +70,7 @@ class Archive(msgspec.Struct, frozen=True, kw_only=True):
     corrections: Corrections
     customer_files: CustomerFiles
     destroying: Destroying
+    disposals: Disposals
     life: Life
     holding: Holding
     scanning: Scanning
@@ -116,6 +118,8 @@ def build_archive(ports: Ports, rules: Rules) -> Archive:
         clock=clock,
         ids=ids,
     )
+    holding = Holding(commands=commands, papers=papers, files=files, log=log, keys=keys, clock=clock, ids=ids)
+    destroying = Destroying(commands=commands, claims=claims, log=log, clock=clock)
     return Archive(
         ports=ports,
         rules=rules,
@@ -157,7 +161,16 @@ def build_archive(ports: Ports, rules: Rules) -> Archive:
             form_days=rules.form_days,
         ),
         customer_files=files,
-        destroying=Destroying(commands=commands, claims=claims, log=log, clock=clock),
+        destroying=destroying,
+        disposals=Disposals(
+            commands=commands,
+            destroying=destroying,
+            holding=holding,
+            log=log,
+            keys=keys,
+            clock=clock,
+            ids=ids,
+        ),
         life=Life(
             commands=commands,
             papers=papers,
@@ -168,7 +181,7 @@ def build_archive(ports: Ports, rules: Rules) -> Archive:
             creditor=rules.creditor,
             form_days=rules.form_days,
         ),
-        holding=Holding(commands=commands, papers=papers, files=files, log=log, keys=keys, clock=clock, ids=ids),
+        holding=holding,
         scanning=Scanning(
             commands=commands,
             claims=claims,

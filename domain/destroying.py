@@ -15,7 +15,7 @@ import msgspec
 
 from domain import authorization, document
 from domain.authorization import Authorization, DestroyAuthorization
-from domain.changes import Change, in_stream, merge_changes
+from domain.changes import Change, in_stream, merge_changes, require_version
 from domain.claims import Claims
 from domain.commands import Caller, CallerRequest, Commands, retry_conflicts
 from domain.destruction import DestructionGround
@@ -32,16 +32,21 @@ class Destroying(msgspec.Struct, frozen=True, kw_only=True):
     log: EventLog
     clock: Clock
 
-    def destroy_paper(self, paper: UUID, ground: DestructionGround, caller: Caller) -> bool:
+    def destroy_paper(
+        self, paper: UUID, ground: DestructionGround, caller: Caller, *, version: int | None = None
+    ) -> bool:
         """Destroy a paper. Durable on return. Returns False when it was destroyed already.
 
-        The caller has checked date, holds and approval. Evidence goes with its authorization: alone it is NotFound.
-        Raises IllegalTransition for an authorization that has not ended.
+        The caller has checked date, holds and approval, of this `version` of the paper: of a newer one nothing is
+        destroyed (PreconditionFailed). Evidence goes with its authorization: alone it is NotFound. Raises
+        IllegalTransition for an authorization that has not ended.
         """
-        return retry_conflicts(partial(self._destroy_once, paper, ground, caller))
+        return retry_conflicts(partial(self._destroy_once, paper, ground, caller, version))
 
-    def _destroy_once(self, paper: UUID, ground: DestructionGround, caller: Caller) -> bool:
+    def _destroy_once(self, paper: UUID, ground: DestructionGround, caller: Caller, version: int | None) -> bool:
         change = self._change_of_paper(paper, ground)
+        if change.steps:
+            require_version(version, change.versions[paper])
         if change.steps:
             self.commands.append(change, CallerRequest(caller))
         return bool(change.steps)

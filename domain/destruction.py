@@ -7,8 +7,8 @@ import msgspec
 
 
 class DestructionGround(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a paper was destroyed. It outlives the paper, so it has no personal value. `due_on`: the last day on which
-    the paper had to be kept; `trigger`, `months` and `legal_basis` are those of its type's rule on that day."""
+    """Why a paper was destroyed. It outlives the paper, so it has no personal value. `due_on`: the first day on
+    which the rule let it go; `trigger`, `months` and `legal_basis` are those of its type's rule on that day."""
 
     disposal: UUID
     due_on: date

@@ -279,6 +279,18 @@ class PaperDestroyed(Refusal):
     sentence = N_("Its retention has ended and the paper was destroyed. Its history shows when and under which rule.")
 
 
+class ApprovalMissing(Refusal):
+    slug = "approval-missing"
+    title = N_("Not approved yet")
+    sentence = N_("A rule of this list asks for the approval of a second person. Ask a colleague to approve it first.")
+
+
+class ApprovalByProposer(Refusal):
+    slug = "approval-by-proposer"
+    title = N_("A second person approves")
+    sentence = N_("You proposed this list yourself. Ask a colleague to approve it.")
+
+
 class DocumentTypeUnknown(Refusal):
     slug = "document-type-unknown"
     title = N_("Unknown document type")
@@ -417,6 +429,9 @@ class IllegalTransition(Refusal):
         "review": N_("being reviewed"),
         "failed": N_("interrupted"),
         "disabled": N_("disabled"),
+        "proposed": N_("proposed and not approved"),
+        "approved": N_("approved"),
+        "done": N_("done"),
     }
 
     def __init__(self, *, state: str) -> None:

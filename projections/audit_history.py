@@ -62,6 +62,7 @@ from domain.customer_file import (
     CustomerReturned,
 )
 from domain.destruction import DestructionGround
+from domain.disposal import DisposalApproved, DisposalCompleted, DisposalEvent, DisposalProposed, DisposalState
 from domain.document import (
     ContentDestroyed,
     ContentReplaced,
@@ -249,6 +250,17 @@ def _changes_of_customer(body: CustomerFileEvent) -> Changed:
             return _changes_of_hold_placed(hold, until)
         case CustomerHoldLifted(hold=hold):
             return {"hold": hold}, {"hold": None}
+
+
+def _changes_of_disposal(body: DisposalEvent) -> Changed:
+    """The list itself is read from the disposal; here are its size and result."""
+    match body:
+        case DisposalProposed(papers=papers):
+            return {}, {"status": DisposalState.PROPOSED, "listed": len(papers)}
+        case DisposalApproved():
+            return {"status": DisposalState.PROPOSED}, {"status": DisposalState.APPROVED}
+        case DisposalCompleted(destroyed=destroyed, kept=kept):
+            return {}, {"status": DisposalState.DONE, "destroyed": destroyed, "kept": len(kept)}
 
 
 def _changes_of_type(body: TypeEvent) -> Changed:
@@ -494,6 +506,7 @@ SUBJECTS: dict[type[Event], EventSubject] = {
     **dict.fromkeys(get_args(DocumentEvent), EventSubject("document", _changes_of_document)),
     **dict.fromkeys(get_args(AuthorizationEvent), EventSubject("authorization", _changes_of_authorization)),
     **dict.fromkeys(get_args(CustomerFileEvent), EventSubject(CUSTOMER, _changes_of_customer)),
+    **dict.fromkeys(get_args(DisposalEvent), EventSubject("disposal", _changes_of_disposal)),
     **dict.fromkeys(get_args(ScanEvent), EventSubject("scan_session", _changes_of_scan)),
     **dict.fromkeys(get_args(TypeEvent), EventSubject("document_type", _changes_of_type, "code")),
     **dict.fromkeys(get_args(TokenEvent), EventSubject("token", _changes_of_token, "name")),
@@ -664,7 +677,7 @@ VISIBLE = """d.type = any(%(types)s) and (%(own_branch)s::text is null or d.bran
             or h.subject_kind = 'document_type' and h.subject_name = any(%(types)s)
             or h.subject_kind = 'customer' and (%(own_branch)s::text is null or h.branch = %(own_branch)s)
             or h.subject_kind in ('token', 'user', 'scan_session') and %(operations)s
-            or h.subject_kind = 'export' and %(exports)s
+            or h.subject_kind in ('export', 'disposal') and %(exports)s
                 and (%(own_branch)s::text is null or h.branch = %(own_branch)s)"""
 SCAN = """(
         select {columns}, d.labels as labels_now

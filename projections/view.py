@@ -17,13 +17,16 @@ from psycopg.rows import args_row, scalar_row
 from domain.administration import AdministrationEvent
 from domain.authorization import AuthorizationDestroyed, AuthorizationEvent, AuthorizationReassigned
 from domain.customer_file import CustomerFileEvent
+from domain.disposal import DisposalEvent
 from domain.document import ContentDestroyed, CustomerLinked, CustomerUnlinked, DocumentEvent, DocumentReassigned
 from domain.document_type import TypeEvent
 from domain.envelope import Event, Recorded
 from domain.scan_session import ScanEvent
 from projections.reading import json_text, text_array
 
-ArchiveEvent = DocumentEvent | AuthorizationEvent | CustomerFileEvent | ScanEvent | TypeEvent | AdministrationEvent
+ArchiveEvent = (
+    DocumentEvent | AuthorizationEvent | CustomerFileEvent | DisposalEvent | ScanEvent | TypeEvent | AdministrationEvent
+)
 EVENTS: frozenset[type[Event]] = frozenset(get_args(ArchiveEvent))
 OTHER_CUSTOMER: dict[type[Event], str] = {
     DocumentReassigned: "old",

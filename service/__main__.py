@@ -11,6 +11,7 @@ from service.commands import (
     backup,
     config,
     customers,
+    disposals,
     document_types,
     events,
     exporting,
@@ -54,6 +55,7 @@ for module in (
     verify,
     grounds,
     backup,
+    disposals,
     config,
 ):
     for command in module.COMMANDS:

@@ -52,6 +52,8 @@ CODES = {
     "mandate-reference-taken": CONFLICT,
     "collection-presented": CONFLICT,
     "illegal-transition": CONFLICT,
+    "approval-missing": CONFLICT,
+    "approval-by-proposer": CONFLICT,
     "under-legal-hold": CONFLICT,
     "retention-not-reached": CONFLICT,
     "lapse-stands": CONFLICT,

@@ -20,6 +20,7 @@ from msgspec import UNSET
 from domain.administration import AdministrationEvent
 from domain.authorization import AuthorizationEvent
 from domain.customer_file import CustomerFileEvent
+from domain.disposal import DisposalEvent
 from domain.document import DocumentEvent
 from domain.document_type import TypeEvent
 from domain.envelope import Envelope, Event, Meta
@@ -82,6 +83,7 @@ EVENT_CLASSES: tuple[type[Event], ...] = (
     *get_args(DocumentEvent),
     *get_args(AuthorizationEvent),
     *get_args(CustomerFileEvent),
+    *get_args(DisposalEvent),
     *get_args(TypeEvent),
     *get_args(AdministrationEvent),
     *get_args(ScanEvent),

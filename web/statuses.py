@@ -31,6 +31,8 @@ STATUSES: dict[str, int] = {
     "customer-unknown": 422,
     "customer-erased": 410,
     "paper-destroyed": 410,
+    "approval-missing": 409,
+    "approval-by-proposer": 409,
     "document-type-unknown": 422,
     "document-type-inactive": 422,
     "source-not-allowed": 422,

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import msgspec
@@ -192,7 +192,17 @@ def _render_dated_fields(label: str, keep_until: date | None, of_age: bool | Non
     return json_text({"type_label": label, "keep_until": keep_until, "hold": False, "of_age": of_age})[1:-1]
 
 
-def keep_until_of(row: PaperRow | ListedPaper, document_type: DocumentType | None) -> date | None:
+class RetainedPaper(Protocol):
+    """A paper as far as its retention needs it."""
+
+    @property
+    def retention_from(self) -> date | None: ...
+
+    @property
+    def last_collection_on(self) -> date | None: ...
+
+
+def keep_until_of(row: RetainedPaper, document_type: DocumentType | None) -> date | None:
     """The end of the retention; None while the event that starts it is unknown, such as the end of a membership."""
     retention = document_type.definition.retention if document_type else None
     if retention is None or retention.trigger not in ENDS_WITH_VALIDITY:

@@ -55,6 +55,7 @@ from domain.customer_file import (
     CustomerReturned,
 )
 from domain.destruction import DestructionGround
+from domain.disposal import DisposalApproved, DisposalCompleted, DisposalProposed, DuePaper, KeptPaper
 from domain.document import (
     ContentDestroyed,
     ContentReplaced,
@@ -302,6 +303,22 @@ EVERY: tuple[Event, ...] = (
     CustomerHoldPlaced(customer=CUSTOMER, hold=HOLD, until=date(2028, 1, 1), reason="an inquiry by the prosecutor"),
     CustomerHoldLifted(customer=CUSTOMER, hold=HOLD, reason="the inquiry was closed"),
     AuthorizationDestroyed(customer=CUSTOMER, was=AuthorizationStatus.EXPIRED, original_held=True, ground=A_GROUND),
+    DisposalProposed(
+        proposer="j.smit",
+        papers=(
+            DuePaper(
+                paper=PAPER,
+                type="DEBT_AUTHORIZATION",
+                due_on=date(2030, 1, 21),
+                trigger="mandate_end",
+                months=14,
+                legal_basis="SEPA rulebook",
+                approval=True,
+            ),
+        ),
+    ),
+    DisposalApproved(approver="m.jansen", reason="list compared with the rules"),
+    DisposalCompleted(destroyed=0, kept=(KeptPaper(PAPER, "under-legal-hold"),)),
     DocumentTypeDefined(code="LETTER", definition=LETTER.definition),
     DocumentTypeChanged(
         code="DEBT_AUTHORIZATION",

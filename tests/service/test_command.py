@@ -6,20 +6,25 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
+from uuid import UUID
 
 import click
 import psycopg
 import pytest
 from click.testing import CliRunner
 
+from domain.disposal import DuePaper
 from domain.ports import VersionConflict
 from domain.refusals import FieldError, Refusal, ValidationFailed, all_refusals
 from service.__main__ import cli
 from service.exits import FAILED, TRY_AGAIN, USAGE, ending_of
 from store.postgres import Cluster, choose_folder
+from tests.builders.papers import a_caller
 from tests.builders.refusals import a_refusal
 from tests.http.served import new_home
+from tests.service.ended import an_ended
 from tests.service.program import NAME, PRIVATE, ROOT, Program, a_stranger, command, environment, paper_of
 
 CODES = {1, 2, 3, 4, 5, 75}
@@ -37,7 +42,7 @@ READING = (
 JSON_LINES = (["events", "tail"], ["events", "show", "1"], ["events", "export"], ["replay"])
 RUNNING = {"serve", "migrate", "scan station"}
 WRITING = {"customers import", "projection back", "projection pause", "projection rebuild", "projection resume"}
-WRITING |= {"adopt", "users bind", "users unbind"}
+WRITING |= {"adopt", "users bind", "users unbind", "disposals propose", "disposals approve", "disposals run"}
 WRITING |= {"sweep", "tokens create", "tokens revoke", "users add", "users disable", "users enable", "users reset"}
 SECRET = {"tokens create", "users add", "users enable", "users reset"}
 SILENT = RUNNING | {"projection back", "projection pause", "tokens revoke", "users disable"} | SECRET
@@ -115,10 +120,26 @@ def test_asking_for_help_or_the_version_loads_no_driver() -> None:
     assert ended.stdout.split() == []
 
 
+def proposed(archive: Program, paper: UUID) -> UUID:
+    """A disposal of this paper."""
+    listed = DuePaper(
+        paper=paper,
+        type="OTHER_AUTHORIZATION",
+        due_on=date(2020, 1, 1),
+        trigger="entitlement_end",
+        months=24,
+        legal_basis="",
+        approval=False,
+    )
+    return archive.archive.disposals.propose_disposal([listed], a_caller()).id
+
+
 def test_every_verb_does_its_work_as_a_shell_starts_it(archive: Program, tmp_path: Path) -> None:
     """Other tests start most verbs in a process that is warm already."""
     archive.some_of_each()
     letter, consent = paper_of(archive.letter()), paper_of(archive.consent())
+    due, _ = an_ended(archive), an_ended(archive)
+    approved, run = (proposed(archive, due) for _ in range(2))
     archive.follow()
     manifest = tmp_path / "customers.csv"
     manifest.write_text(f"id,name,birth_date,card_numbers,home_branch,kind\n200001,{NAME},,,,\n")
@@ -126,6 +147,9 @@ def test_every_verb_does_its_work_as_a_shell_starts_it(archive: Program, tmp_pat
     empty.mkdir()
     arguments: dict[str, tuple[object, ...]] = {
         "customers import": (manifest,),
+        "disposals approve": (approved, "--reason", "compared"),
+        "disposals run": (run,),
+        "disposals show": (run,),
         "events show": (1,),
         "history authorization": (consent,),
         "history customer": ("100234",),

@@ -1,0 +1,126 @@
+"""Use cases of disposals (docs/domain.md G10, I8): propose, approve, run.
+
+Nothing is destroyed before its date, under a hold, or without a required approval: `run_disposal` asks again for each
+paper, right before it is destroyed, whatever was true when it was listed.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from functools import partial
+from typing import Protocol
+from uuid import UUID
+
+import msgspec
+
+from domain import disposal
+from domain.changes import Change, in_stream
+from domain.commands import Caller, CallerRequest, Commands, retry_conflicts
+from domain.custody import require_destroyable
+from domain.destroying import Destroying
+from domain.destruction import DestructionGround
+from domain.disposal import Approve, Complete, Disposal, DuePaper, KeptPaper, Propose, require_runnable
+from domain.holding import Holding
+from domain.ports import Clock, EventLog, Ids, KeyRing
+from domain.refusals import NotFound, Refusal, RetentionNotReached, Unavailable
+
+
+class Retained(msgspec.Struct, frozen=True):
+    """Until when a paper is kept, as of its version `version`; `kept_until` None: that day is not known."""
+
+    version: int
+    kept_until: date | None
+
+
+class Retentions(Protocol):
+    """Reads until when papers are kept."""
+
+    def retained(self, papers: Sequence[UUID]) -> Mapping[UUID, Retained]:
+        """Until when each of these papers is kept by the rules of today; papers that do not exist are left out."""
+
+
+class LoadedDisposal(msgspec.Struct, frozen=True):
+    id: UUID
+    state: Disposal
+
+
+class Disposals(msgspec.Struct, frozen=True, kw_only=True):
+    commands: Commands
+    destroying: Destroying
+    holding: Holding
+    log: EventLog
+    keys: KeyRing
+    clock: Clock
+    ids: Ids
+
+    def propose_disposal(self, papers: Sequence[DuePaper], caller: Caller) -> LoadedDisposal:
+        """Freeze a list of due papers. Durable on return. Raises ValidationFailed for an empty list."""
+        stream = self.ids.new()
+        events = disposal.decide(None, Propose(tuple(papers), caller.actor))
+        self.keys.new_paper(stream)
+        change = Change(steps=in_stream(stream, events), papers={stream: self.keys.intake_owner()})
+        self.commands.append(change, CallerRequest(caller))
+        return self.load_disposal(stream)
+
+    def load_disposal(self, stream: UUID) -> LoadedDisposal:
+        """The disposal. Raises NotFound."""
+        bodies = [e.body for e in self.log.load(stream)]
+        state = disposal.fold(bodies) if bodies and isinstance(bodies[0], disposal.DisposalProposed) else None
+        if state is None:
+            raise NotFound
+        return LoadedDisposal(stream, state)
+
+    def approve_disposal(self, stream: UUID, reason: str, caller: Caller) -> LoadedDisposal:
+        """Approve the list. Durable on return. Raises NotFound, ApprovalByProposer or IllegalTransition."""
+        return self._change(stream, Approve(caller.actor, reason), caller)
+
+    def run_disposal(self, stream: UUID, retentions: Retentions, caller: Caller) -> LoadedDisposal:
+        """Destroy the papers of the list, all but those that may not be destroyed today; these are named in the result.
+        Durable on return.
+
+        A run that was interrupted is continued by the next one. The files of the contents are removed afterwards.
+        Raises NotFound, ApprovalMissing or IllegalTransition, or Unavailable while the views are behind.
+        """
+        state = self.load_disposal(stream).state
+        require_runnable(state)
+        kept = [*self._destroy_all(stream, state, retentions, caller)]
+        return self._change(stream, Complete(len(state.papers) - len(kept), tuple(kept)), caller)
+
+    def _destroy_all(
+        self, stream: UUID, state: Disposal, retentions: Retentions, caller: Caller
+    ) -> Iterator[KeptPaper]:
+        """Destroy each paper; yields those that are kept."""
+        for listed in state.papers:
+            try:
+                self._destroy_listed(stream, listed, retentions, caller)
+            except Unavailable:
+                raise
+            except Refusal as refusal:
+                yield KeptPaper(listed.paper, refusal.slug)
+
+    def _destroy_listed(self, stream: UUID, listed: DuePaper, retentions: Retentions, caller: Caller) -> None:
+        custody = self.holding.load_custody(listed.paper)
+        if custody.paper.status == "destroyed":
+            return
+        retained = retentions.retained([listed.paper]).get(listed.paper)
+        if retained is None:
+            raise RetentionNotReached(kept_until=None)
+        if retained.version != custody.paper.version:
+            raise Unavailable  # the view is behind: what it says may no longer be true
+        require_destroyable(custody, kept_until=retained.kept_until, today=self.clock.today())
+        ground = DestructionGround(
+            disposal=stream,
+            due_on=listed.due_on,
+            trigger=listed.trigger,
+            months=listed.months,
+            legal_basis=listed.legal_basis,
+        )
+        self.destroying.destroy_paper(listed.paper, ground, caller, version=retained.version)
+
+    def _change(self, stream: UUID, command: disposal.Command, caller: Caller) -> LoadedDisposal:
+        return retry_conflicts(partial(self._change_once, stream, command, caller))
+
+    def _change_once(self, stream: UUID, command: disposal.Command, caller: Caller) -> LoadedDisposal:
+        state = self.load_disposal(stream).state
+        change = Change(steps=in_stream(stream, disposal.decide(state, command)), versions={stream: state.version})
+        self.commands.append(change, CallerRequest(caller))
+        return self.load_disposal(stream)

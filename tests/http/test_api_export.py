@@ -7,11 +7,14 @@ import socket
 import zipfile
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import bagit  # type: ignore[import-untyped]  # It ships without types.
 import httpx
 import pytest
 
+from tests.builders.events import A_GROUND
+from tests.builders.papers import a_caller
 from tests.http import wire
 from tests.http.desk import (
     IBANS,
@@ -213,6 +216,22 @@ def test_of_a_paper_that_was_another_persons_only_the_move_is_told(
     assert (moved["before"]["customer"], moved["after"]["customer"]) == (customer, "other")
 
 
+def test_of_a_destroyed_paper_it_tells_that_it_was_there(served: Served, boss: httpx.Client, tmp_path: Path) -> None:
+    customer, word = a_customer(served), f"word{secrets.token_hex(6)}"
+    signed = handed_in(boss, debt_issued(boss, customer)["scan_code"])
+    revoked = stepped(boss, signed, "revoke", received_on="2026-02-01")
+    items = [archived(boss, customer, note=word, name=f"{word}.pdf"), revoked]
+    with served.archive() as archive:
+        for item in items:
+            archive.destroying.destroy_paper(UUID(item["id"]), A_GROUND, a_caller())
+    seen = at(served.last_position())
+    bag = Unpacked(boss.get(f"/v1/customers/{customer}/export", headers=seen), tmp_path)
+    assert [paper["paper"]["status"] for paper in bag.papers] == ["destroyed"] * 2
+    assert {one["state"] for paper in bag.papers for one in paper["contents"]} == {"destroyed"}
+    assert word.encode() not in bag.whole
+    assert b"NL91ABNA" not in bag.whole
+
+
 # -- for whom -----------------------------------------------------------------------------------------------------
 
 
@@ -273,6 +292,47 @@ def test_it_is_streamed_and_never_lies_on_the_disk(served: Served, boss: httpx.C
             assert wire.open_temporaries(served) == []
     assert size > 64 * MIB
     assert memory.growth < GROWTH_BYTES_MAX, f"{memory.growth / MIB:.0f} MiB"
+
+
+@pytest.mark.long
+def test_a_thousand_papers_take_no_more_memory(served: Served, boss: httpx.Client) -> None:
+    customer = a_customer(served)
+    for n in range(1_000):
+        archived(boss, customer, secrets.token_bytes(50_000).hex().encode(), name=f"{n}.txt", note=f"letter {n}")
+    assert download(boss, customer).status_code == 200
+    with memory_of(served) as memory, boss.stream("GET", f"/v1/customers/{customer}/export") as answer:
+        size = sum(map(len, answer.iter_raw()))
+    assert size > 90 * MIB
+    assert memory.growth < GROWTH_BYTES_MAX, f"{memory.growth / MIB:.0f} MiB"
+
+
+def test_an_export_that_fails_half_way_is_cut_off(served: Served, boss: httpx.Client) -> None:
+    """A zip without its end is no zip; and the operator hears of the damage."""
+    customer = a_customer(served)
+    item = archived(boss, customer, secrets.token_bytes(2 * MIB).hex().encode(), name="damaged.txt")
+    before = len(served.errors())
+    file = file_of(served, item)
+    whole = file.read_bytes()
+    file.unlink()
+    file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    received = bytearray()
+    with (  # noqa: PT012  # the failure comes while the answer is read
+        pytest.raises(httpx.HTTPError),
+        boss.stream("GET", f"/v1/customers/{customer}/export") as answer,
+    ):
+        for piece in answer.iter_raw():
+            received += piece
+    assert answer.status_code == 200
+    assert not zipfile.is_zipfile(io.BytesIO(received))
+    assert len(served.errors()) > before
+    file.write_bytes(whole)
+    assert download(boss, customer).status_code == 200
+
+
+def file_of(served: Served, item: dict[str, Any]) -> Path:
+    [[content]] = served.sql("select content_id::text from views.customer_documents where id = %s", [item["id"]])
+    name = str(content)
+    return served.settings.content_directory / name[-2:] / name
 
 
 def test_a_reader_who_leaves_half_way_leaves_nothing_open(served: Served, boss: httpx.Client) -> None:

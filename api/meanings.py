@@ -264,6 +264,18 @@ MEANINGS: dict[str, Meaning] = {
     "ScanPage.sha256": means(
         "SHA-256 of the image in hexadecimal.", "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
     ),
+    "due_before": means("Papers that may be destroyed before this day; null: up to today.", DAY),
+    "DueItem.due_on": means("First day on which it may be destroyed.", DAY),
+    "because": means("The rule: what it counts from, and for how long.", "mandate_end + 14 months"),
+    "DueItem.approval": means("Whether the rule asks for the approval of a second person.", False),
+    "DisposalBody.types": means("Only papers of these types; null: of all that the caller sees.", ["LETTER"]),
+    "DisposalAnswer.state": means("State of the disposal.", "proposed", ("proposed", "approved", "running", "done")),
+    "DisposalAnswer.papers": means("Number of papers of the list.", 12),
+    "proposer": means("Who proposed the list.", "j.smit"),
+    "needs_approval": means("Whether a second person has to approve the list.", True),
+    "approver": means("Who approved the list; null before.", None),
+    "destroyed": means("Number of papers that were destroyed.", 11),
+    "kept": means("Number of papers that were not destroyed, because they are held or kept longer by now.", 1),
     "sheets": means(
         "Each sheet as the numbers of its front and back page, or of the one page it has.", [[1, 3], [2, 4]]
     ),
@@ -354,6 +366,7 @@ ROOMS = {
     "document-types": "The catalogue of document types.",
     "work-list": "Papers that need work at the desk.",
     "operations": "State and tasks for operators.",
+    "disposals": "Destruction of papers whose retention has ended.",
     "history": "The changes, with actor and time.",
     "events": "The feed of events, as CloudEvents.",
     "access-log": "The reads, with actor and time.",

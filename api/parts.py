@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 from uuid import UUID
@@ -22,6 +22,7 @@ from domain.envelope import Recorded
 from domain.finding import Finding, PageFinding
 from domain.limits import Limits
 from domain.page_image import PageImage
+from projections.disposals import DueRow
 from web.origin import Network
 
 T = TypeVar("T")
@@ -53,7 +54,14 @@ class Tasks(Protocol):
     """The tasks that operators queue."""
 
     async def add_task(self, task: UUID, kind: str, view: str | None, actor: str, branch: str) -> Any: ...
+    async def is_unended(self, kind: str, view: str) -> bool: ...
     async def list_recent(self) -> Sequence[Any]: ...
+
+
+class DuePapers(Protocol):
+    """The papers whose retention has ended."""
+
+    def list_due(self, due_before: date, types: Sequence[str] | None, limit: int) -> list[DueRow]: ...
 
 
 class Examiner(Protocol):
@@ -223,6 +231,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     page_images: PageImages
     stations: Stations
     tasks: Tasks
+    retentions: DuePapers
     read_content: ReadContent
     content_free_bytes: Callable[[], int]
     check_limit: CheckLimit

@@ -9,6 +9,7 @@ from api import (
     authorizations,
     content,
     customers,
+    disposals,
     documents,
     dossier,
     events,
@@ -34,6 +35,7 @@ from api.authorizations import (
 )
 from api.bodies import CustomerAnswer, CustomerReasonBody, ReasonBody, SavedItem
 from api.customers import ChangesAnswer, CustomerBody, ReportBody, SummaryAnswer
+from api.disposals import DisposalAnswer, DisposalBody, DueItem
 from api.documents import DescribeBody, DocumentItem, ReclassifyBody
 from api.events import CloudEvent
 from api.forms import FormAnswer, FormBody
@@ -681,6 +683,58 @@ ROUTES: tuple[Route, ...] = (
         answer=WorkItem,
         listed=True,
         query=(BRANCH, *PAGING),
+    ),
+    read_route(
+        "/v1/disposals",
+        Verb.DISPOSALS,
+        disposals.list_due,
+        "List the papers that may be destroyed, because their retention has ended",
+        answer=DueItem,
+        listed=True,
+        query=(
+            Parameter("due_before", "papers that may be destroyed before this day; default: up to today", DAY),
+            Parameter("due", "the same as due_before", DAY),
+            TYPE,
+            *PAGING,
+        ),
+    ),
+    Route(
+        method="POST",
+        path="/v1/disposals",
+        verb=Verb.DISPOSALS,
+        handle=disposals.propose,
+        summary="Propose a disposal: freeze the list of what is due and not under a hold",
+        body=DisposalBody,
+        answer=DisposalAnswer,
+        status=(201,),
+        idempotent=True,
+    ),
+    read_route(
+        "/v1/disposals/{id}",
+        Verb.DISPOSALS,
+        disposals.show,
+        "Get a disposal",
+        answer=DisposalAnswer,
+    ),
+    Route(
+        method="POST",
+        path="/v1/disposals/{id}/approve",
+        verb=Verb.DISPOSALS,
+        handle=disposals.approve,
+        summary="Approve a disposal that another person has proposed",
+        body=ReasonBody,
+        answer=DisposalAnswer,
+        idempotent=True,
+    ),
+    Route(
+        method="POST",
+        path="/v1/disposals/{id}/run",
+        verb=Verb.DISPOSALS,
+        handle=disposals.run,
+        summary="Destroy the papers of a disposal for good",
+        answer=DisposalAnswer,
+        status=(202,),
+        idempotent=True,
     ),
     read_route(
         "/v1/operations",

@@ -441,7 +441,7 @@ CREATE TABLE operations.task (
     done bigint DEFAULT 0 NOT NULL,
     total bigint DEFAULT 0 NOT NULL,
     result jsonb,
-    CONSTRAINT task_kind_check CHECK ((kind = ANY (ARRAY['pause'::text, 'resume'::text, 'replay'::text, 'rebuild'::text, 'back'::text, 'verify'::text])))
+    CONSTRAINT task_kind_check CHECK ((kind = ANY (ARRAY['pause'::text, 'resume'::text, 'replay'::text, 'rebuild'::text, 'back'::text, 'verify'::text, 'dispose'::text])))
 );
 
 CREATE TABLE public.schema_migration (
@@ -787,6 +787,8 @@ CREATE INDEX customer_by_kek_version ON keys.customer USING btree (kek_version);
 CREATE INDEX paper_by_customer ON keys.paper USING btree (customer);
 
 CREATE INDEX task_by_time ON operations.task USING btree (asked_at DESC);
+
+CREATE INDEX task_unended_by_view ON operations.task USING btree (view) WHERE ((kind = 'dispose'::text) AND (ended_at IS NULL));
 
 CREATE INDEX card_by_customer ON register.card USING btree (customer_id, n);
 

@@ -60,6 +60,7 @@ class Verb(StrEnum):
     TYPES_READ = "types.read"
     TYPES_WRITE = "types.write"
     ACCESS_LOG_READ = "access-log.read"
+    DISPOSALS = "disposals"
     OPERATIONS = "operations"
 
 
@@ -80,6 +81,7 @@ DESK = READS | {
     Verb.SCANNERS_READ,
 }
 SUPERVISION = DESK | {
+    Verb.DISPOSALS,
     Verb.CUSTOMERS_EXPORT,
     Verb.CUSTOMERS_REPORT,
     Verb.DOCUMENTS_MOVE,

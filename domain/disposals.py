@@ -20,7 +20,7 @@ from domain.destroying import Destroying
 from domain.destruction import DestructionGround
 from domain.disposal import Approve, Complete, Disposal, DuePaper, KeptPaper, Propose, require_runnable
 from domain.holding import Holding
-from domain.ports import Clock, EventLog, Ids, KeyRing
+from domain.ports import Clock, Earlier, EventLog, Ids, KeyRing
 from domain.refusals import NotFound, Refusal, RetentionNotReached, Unavailable
 
 
@@ -52,14 +52,26 @@ class Disposals(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock
     ids: Ids
 
-    def propose_disposal(self, papers: Sequence[DuePaper], caller: Caller) -> LoadedDisposal:
-        """Freeze a list of due papers. Durable on return. Raises ValidationFailed for an empty list."""
+    def propose_disposal(self, papers: Sequence[DuePaper], caller: Caller, *asked: object) -> LoadedDisposal:
+        """Freeze a list of due papers. Durable on return. `asked` is the request as its Idempotency-Key compares it:
+        what is due may change in between. Raises ValidationFailed for an empty list."""
+        request = self.commands.request_of(caller, "propose-disposal", *asked)
+        return self.commands.answer_once(request, partial(self._propose_once, papers, request), self._replay)
+
+    def _propose_once(self, papers: Sequence[DuePaper], request: CallerRequest) -> LoadedDisposal:
         stream = self.ids.new()
-        events = disposal.decide(None, Propose(tuple(papers), caller.actor))
+        events = disposal.decide(None, Propose(tuple(papers), request.caller.actor))
         self.keys.new_paper(stream)
         change = Change(steps=in_stream(stream, events), papers={stream: self.keys.intake_owner()})
-        self.commands.append(change, CallerRequest(caller))
+        self.commands.append(change, request)
         return self.load_disposal(stream)
+
+    def _replay(self, request: CallerRequest, earlier: Earlier) -> LoadedDisposal:
+        return self.load_disposal(earlier.papers[0])
+
+    def require_runnable(self, found: LoadedDisposal) -> None:
+        """Raise ApprovalMissing, or IllegalTransition after its end, unless it may be run."""
+        require_runnable(found.state)
 
     def load_disposal(self, stream: UUID) -> LoadedDisposal:
         """The disposal. Raises NotFound."""
@@ -71,7 +83,9 @@ class Disposals(msgspec.Struct, frozen=True, kw_only=True):
 
     def approve_disposal(self, stream: UUID, reason: str, caller: Caller) -> LoadedDisposal:
         """Approve the list. Durable on return. Raises NotFound, ApprovalByProposer or IllegalTransition."""
-        return self._change(stream, Approve(caller.actor, reason), caller)
+        request = self.commands.request_of(caller, "approve-disposal", stream, reason, about=stream)
+        attempt = partial(self._change_once, stream, Approve(caller.actor, reason), request)
+        return self.commands.answer_once(request, attempt, self._replay)
 
     def run_disposal(self, stream: UUID, retentions: Retentions, caller: Caller) -> LoadedDisposal:
         """Destroy the papers of the list, all but those that may not be destroyed today; these are named in the result.
@@ -83,7 +97,8 @@ class Disposals(msgspec.Struct, frozen=True, kw_only=True):
         state = self.load_disposal(stream).state
         require_runnable(state)
         kept = [*self._destroy_all(stream, state, retentions, caller)]
-        return self._change(stream, Complete(len(state.papers) - len(kept), tuple(kept)), caller)
+        complete = Complete(len(state.papers) - len(kept), tuple(kept))
+        return retry_conflicts(partial(self._change_once, stream, complete, CallerRequest(caller)))
 
     def _destroy_all(
         self, stream: UUID, state: Disposal, retentions: Retentions, caller: Caller
@@ -116,11 +131,8 @@ class Disposals(msgspec.Struct, frozen=True, kw_only=True):
         )
         self.destroying.destroy_paper(listed.paper, ground, caller, version=retained.version)
 
-    def _change(self, stream: UUID, command: disposal.Command, caller: Caller) -> LoadedDisposal:
-        return retry_conflicts(partial(self._change_once, stream, command, caller))
-
-    def _change_once(self, stream: UUID, command: disposal.Command, caller: Caller) -> LoadedDisposal:
+    def _change_once(self, stream: UUID, command: disposal.Command, request: CallerRequest) -> LoadedDisposal:
         state = self.load_disposal(stream).state
         change = Change(steps=in_stream(stream, disposal.decide(state, command)), versions={stream: state.version})
-        self.commands.append(change, CallerRequest(caller))
+        self.commands.append(change, request)
         return self.load_disposal(stream)

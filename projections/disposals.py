@@ -1,7 +1,7 @@
 """Papers whose retention has ended, from the view customer_documents: for the due list, and once more before each is
 destroyed. Evidence is part of its authorization."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
@@ -42,40 +42,42 @@ class DueRow(msgspec.Struct, frozen=True):
 
 
 class PaperRetentions:
-    """Implements domain/disposals.Retentions by the rules of `types`. Thread-safe as the pool is."""
+    """Implements domain/disposals.Retentions by the rules of the document types now. Thread-safe as the pool is."""
 
-    def __init__(self, pool: Connections, types: Mapping[str, DocumentType]) -> None:
-        self._pool, self._types = pool, types
+    def __init__(self, pool: Connections, load_types: Callable[[], Mapping[str, DocumentType]]) -> None:
+        self._pool, self._load_types = pool, load_types
 
     def retained(self, papers: Sequence[UUID]) -> dict[UUID, Retained]:
         with self._pool.connection() as conn:
             rows = _read_rows(conn, OF_PAPERS, {"papers": list(papers)})
-        return {row.id: Retained(row.version, keep_until_of(row, self._types.get(row.type))) for row in rows}
+        types = self._load_types()
+        return {row.id: Retained(row.version, keep_until_of(row, types.get(row.type))) for row in rows}
 
     def list_due(self, due_before: date, types: Sequence[str] | None, limit: int) -> list[DueRow]:
         """The papers that may be destroyed before this day, by their dates: the first `limit`, oldest first."""
-        wanted = [*self._types] if types is None else [*types]
+        known = self._load_types()
+        wanted = [*known] if types is None else [*types]
         with self._pool.connection() as conn:
             rows = _read_rows(conn, ENDED, {"types": wanted})
-        due = [found for row in rows if (found := self._due(row, due_before))]
+        due = [found for row in rows if (found := _due(row, known.get(row.type), due_before))]
         return sorted(due, key=lambda one: (one.listed.due_on, one.row.id))[:limit]
 
-    def _due(self, row: RetainedRow, due_before: date) -> DueRow | None:
-        document_type = self._types.get(row.type)
-        kept = keep_until_of(row, document_type)
-        if document_type is None or kept is None or kept + DAY >= due_before:
-            return None
-        rule = require_value(document_type.definition.retention, "without a rule no day is known")
-        listed = DuePaper(
-            paper=row.id,
-            type=row.type,
-            due_on=kept + DAY,
-            trigger=rule.trigger,
-            months=rule.months,
-            legal_basis=rule.legal_basis,
-            approval=rule.approval,
-        )
-        return DueRow(row, listed)
+
+def _due(row: RetainedRow, document_type: DocumentType | None, due_before: date) -> DueRow | None:
+    kept = keep_until_of(row, document_type)
+    if document_type is None or kept is None or kept + DAY >= due_before:
+        return None
+    rule = require_value(document_type.definition.retention, "without a rule no day is known")
+    listed = DuePaper(
+        paper=row.id,
+        type=row.type,
+        due_on=kept + DAY,
+        trigger=rule.trigger,
+        months=rule.months,
+        legal_basis=rule.legal_basis,
+        approval=rule.approval,
+    )
+    return DueRow(row, listed)
 
 
 def _read_rows(conn: Connection[Any], query: str, bound: dict[str, Any]) -> list[RetainedRow]:

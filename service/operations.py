@@ -17,14 +17,17 @@ import msgspec
 import psycopg
 from msgspec.structs import asdict, replace
 
+from domain.archive import Caller
 from domain.refusals import Refusal
 from paper.confinement import die_with_parent
 from projections import parking, rebuild, tracking
+from projections.disposals import PaperRetentions
 from projections.rebuild import Rebuilt
 from service import logs
 from service.beats import ignore_beat
 from service.belonging import require_own_folder
 from service.database import Addresses
+from service.removal import remove_destroyed
 from service.settings import Settings, load_settings_from
 from service.verify import Report, record_verification, verify
 from service.wiring import APP_ROLE, PROJECTOR_ROLE, Store, open_store, role_of
@@ -149,10 +152,11 @@ def execute_task(task_id: UUID, settings: Settings, addresses: Addresses) -> Non
         task = tasks.load_task(conn, task_id)
         if task is None:
             return
-        # Verification reads tables that the projector's role may not read.
-        url, role = (addresses.web, APP_ROLE) if task.kind == "verify" else (projector, PROJECTOR_ROLE)
+        # Verification reads tables that the projector's role may not read; a disposal appends events.
+        beyond = task.kind in ("verify", "dispose")
+        url, role = (addresses.web, APP_ROLE) if beyond else (projector, PROJECTOR_ROLE)
         with open_store(settings, url, role=role_of(url, role), projector_url=projector) as store:
-            if task.kind == "verify":
+            if beyond:
                 with store.pool.connection() as checking:
                     require_own_folder(checking, settings.content_directory)
             tasks.end_task(conn, task_id, outcome_of(store, conn, task, progress_writer(conn, task_id)))
@@ -199,10 +203,25 @@ def execute_command(store: Store, conn: psycopg.Connection[Any], task: Task, tel
             return shorten_rebuilt(
                 rebuild.rebuild(store.projector_url, store.log, task.view, role=store.role, progress=tell)
             )
+        case "dispose":
+            return run_disposal(store, task)
         case _:
             report = verify(store, projector_role=role_of(store.projector_url, PROJECTOR_ROLE), progress=tell)
             record_verification(store, report)
             return shorten_report(report)
+
+
+def run_disposal(store: Store, task: Task) -> dict[str, int]:
+    """Run the disposal that the task's `view` names, and remove the files. Interrupted, it is queued again by hand and
+    continues."""
+    archive = store.archive()
+    caller = Caller(actor=task.actor, branch=task.branch, correlation_id=archive.ids.new())
+    retentions = PaperRetentions(store.pool, archive.catalogues.load_types)
+    try:
+        state = archive.disposals.run_disposal(UUID(task.view), retentions, caller).state
+    finally:
+        remove_destroyed(store)
+    return {"destroyed": state.destroyed, "kept": len(state.kept)}
 
 
 def shorten_rebuilt(made: Sequence[Rebuilt]) -> list[Rebuilt]:

@@ -29,6 +29,7 @@ from domain.customer import Customer
 from domain.promises import require_value
 from domain.users import Users
 from paper.client import Examiner
+from projections.disposals import PaperRetentions
 from projections.tracking import LAG_SECONDS
 from service.beats import PartStatus as Beating
 from service.connections import READ_CONNECTIONS, WRITE_CONNECTIONS
@@ -430,6 +431,7 @@ def parts_of(
         page_images=build_page_images(worker, examiner, temporary),
         stations=StationReports(connection),
         tasks=TaskQueue(connection),
+        retentions=PaperRetentions(store.pool, worker.archive.catalogues.load_types),
         read_content=store.contents.read,
         content_free_bytes=store.directory.free_bytes,
         check_limit=CheckLimit(accesses.missed_checks, misses_max=limits.check_misses_per_minute_max),

@@ -46,6 +46,11 @@ class TaskQueue:
             made = await (await cursor.execute(ONE, [task])).fetchone()
         return require_value(made, "it was put there"), added.rowcount == 1
 
+    async def is_unended(self, kind: str, view: str) -> bool:
+        """True if a task of this kind waits or runs for `view`."""
+        async with self._connection() as conn:
+            return await (await conn.execute(UNENDED, [kind, view], prepare=True)).fetchone() is not None
+
     async def list_recent(self) -> Sequence[Task]:
         """The latest twenty tasks, newest first."""
         async with self._connection() as conn, conn.cursor(row_factory=args_row(Task)) as cursor:
@@ -94,6 +99,7 @@ BEGIN = f"""
     where id = (select id from operations.task where begun_at is null order by asked_at limit 1)
     returning {COLUMNS}
 """  # noqa: S608  # likewise
+UNENDED = "select from operations.task where kind = %s and view = %s and ended_at is null limit 1"
 PROGRESS = "update operations.task set done = %s, total = %s where id = %s"
 END = "update operations.task set ended_at = clock_timestamp(), result = %s where id = %s and ended_at is null"
 GIVE_UP = """

@@ -123,7 +123,7 @@ def run(disposal: UUID, yes: bool, as_json: bool, actor: str | None, branch: str
 def _retentions_of(store: "Store") -> "PaperRetentions":
     from projections.disposals import PaperRetentions
 
-    return PaperRetentions(store.pool, store.archive().catalogues.load_types())
+    return PaperRetentions(store.pool, store.archive().catalogues.load_types)
 
 
 def _tomorrow(store: "Store") -> date:

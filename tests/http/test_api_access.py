@@ -48,6 +48,7 @@ from tests.http.desk import (
     view,
     wrongly_lapsed,
 )
+from tests.http.disposing import a_disposal, an_ended
 from tests.http.scanning import FEEDER, JPEG, SESSIONS, Station, a_page, a_scanner, started
 from tests.http.scanning import filled as with_page
 from tests.http.served import Served, wait_until
@@ -88,6 +89,11 @@ TABLE = {
     ("POST", "/v1/authorizations"): f"{DESK} integration",
     ("GET", "/v1/authorizations"): f"{READERS} integration",
     ("GET", "/v1/authorizations/{id}"): f"{READERS} integration",
+    ("GET", "/v1/disposals"): SUPERVISION,
+    ("POST", "/v1/disposals"): SUPERVISION,
+    ("GET", "/v1/disposals/{id}"): SUPERVISION,
+    ("POST", "/v1/disposals/{id}/approve"): SUPERVISION,
+    ("POST", "/v1/disposals/{id}/run"): SUPERVISION,
     ("GET", "/v1/operations"): "operator",
     ("POST", "/v1/operations"): "operator",
     ("GET", "/v1/work-list/ending"): f"{READERS} integration",
@@ -232,6 +238,19 @@ class Asking:
     def _post_v1_documents(self) -> dict[str, Any]:
         form = {"customer": self.customer, "type": "LETTER"}
         return {"data": form, "files": {"file": ("letter.pdf", a_letter())}}
+
+    def _post_v1_disposals(self) -> dict[str, Any]:
+        an_ended(self.served)
+        return {"json": {"types": ["OTHER_AUTHORIZATION"]}, "headers": at(self.served.last_position())}
+
+    def _get_v1_disposals_id(self) -> dict[str, Any]:
+        return {"url": a_disposal(self.served, self.letter["id"])}
+
+    def _post_v1_disposals_id_approve(self) -> dict[str, Any]:
+        return {"url": a_disposal(self.served, self.letter["id"]) + "/approve", "json": {"reason": "compared"}}
+
+    def _post_v1_disposals_id_run(self) -> dict[str, Any]:
+        return {"url": a_disposal(self.served, self.letter["id"]) + "/run"}
 
     def _post_v1_operations(self) -> dict[str, Any]:
         return {"json": {"kind": "replay", "view": "authorizations"}}

@@ -105,7 +105,7 @@ def test_a_hundred_papers_are_destroyed_in_a_second(archive: Program) -> None:
         an_ended(archive)
     archive.follow()
     use = archive.archive
-    retentions = PaperRetentions(archive.store.pool, use.catalogues.load_types())
+    retentions = PaperRetentions(archive.store.pool, use.catalogues.load_types)
     due = retentions.list_due(use.clock.today(), None, 1_000)
     disposal = use.disposals.propose_disposal([one.listed for one in due], a_caller()).id
     begun = time.monotonic()

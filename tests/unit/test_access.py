@@ -34,6 +34,7 @@ TABLE = {
     Verb.TYPES_READ:            "yes yes yes yes yes yes",
     Verb.TYPES_WRITE:           "no  no  yes yes no  no",
     Verb.ACCESS_LOG_READ:       "no  no  yes yes no  no",
+    Verb.DISPOSALS:             "no  no  yes yes no  no",
     Verb.CUSTOMERS_EXPORT:      "no  no  yes yes no  no",
     Verb.OPERATIONS:            "no  no  no  yes no  no",
 }  # fmt: skip

@@ -298,7 +298,7 @@ MEANINGS: dict[str, Meaning] = {
     "ScannerItem.state": means("State of the scanner.", "ready", SCANNER_STATES),
     "OwnScanner.state": means("State of the scanner.", "ready"),
     "station": means("Name of the scan station.", "desk-1"),
-    "status": means("Status of the paper.", "archived", (*DocumentStatus, *AuthorizationStatus)),
+    "status": means("Status of the paper.", "archived", dict.fromkeys([*DocumentStatus, *AuthorizationStatus])),
     "CustomerAnswer.status": means("Status of the customer.", "active", CustomerStatus),
     "CollectionAnswer.status": means("Status of the authorization.", "active", AuthorizationStatus),
     "WorkItem.status": means("Status of the authorization.", "active", AuthorizationStatus),

@@ -88,7 +88,7 @@ TYPE = Parameter("type", "only papers of this document type")
 FILTERS = (
     Parameter("kind", "only this kind", one_of(Kind)),
     TYPE,
-    Parameter("status", "only this status", one_of((*DocumentStatus, *AuthorizationStatus))),
+    Parameter("status", "only this status", one_of(dict.fromkeys([*DocumentStatus, *AuthorizationStatus]))),
     Parameter("source", "only this source", one_of(Source)),
     Parameter("q", "words of the note, the file name or the label"),
     Parameter(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import bagit  # type: ignore[import-untyped]  # It ships without types.
+import bagit
 import httpx
 import pytest
 

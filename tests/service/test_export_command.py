@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-import bagit  # type: ignore[import-untyped]  # It ships without types.
+import bagit
 import pytest
 
 from tests.service.program import ROOT, Program, paper_of

@@ -37,7 +37,7 @@ from projections.reading import (
     NO_FLOOR,
     SCANS,
     Floor,
-    TypesOld,
+    StaleTypes,
     ViewBehind,
     read_cursor,
     write_cursor,
@@ -332,7 +332,7 @@ class Call:
         try:
             async with self.parts.connection() as conn:
                 return await find(conn, msgspec.structs.replace(floor, types=self.types_version))
-        except TypesOld as old:
+        except StaleTypes as old:
             version = old.version
         await self.know_types(version=version)
         async with self.parts.connection() as conn:

@@ -54,7 +54,7 @@ class CloudEvent(msgspec.Struct, frozen=True, kw_only=True):
     data: dict[str, Any]
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
+class FeedFilters(msgspec.Struct, frozen=True, kw_only=True):
     """The filters of a request. `brief`: only the customers of the papers, not the fields of events, for screens."""
 
     customer: str | None
@@ -66,7 +66,7 @@ class FeedScope(msgspec.Struct, frozen=True, kw_only=True):
     """The part of the feed that a reader gets. `personal`: with sealed fields; `whole_iban`: IBANs are not masked."""
 
     reader: feed.FeedRights
-    asked: Asked
+    asked: FeedFilters
     personal: bool
     whole_iban: bool
 
@@ -106,14 +106,14 @@ async def list_events(call: Call) -> None:
     call.page(items, position=found.position, next_cursor=following, step="after")
 
 
-async def record_reading(call: Call, asked: Asked) -> None:
+async def record_reading(call: Call, asked: FeedFilters) -> None:
     """Records a read of the history in the access log, because the reader gets the fields of events."""
     reference = await call.parts.customers.reference_of(asked.customer) if asked.customer else None
     await call.record_access("history", customer=reference)
 
 
-def parse_query(call: Call) -> Asked:
-    return Asked(customer=call.text("customer"), actions=actions_in(call), brief=call.text("brief") == "true")
+def parse_query(call: Call) -> FeedFilters:
+    return FeedFilters(customer=call.text("customer"), actions=actions_in(call), brief=call.text("brief") == "true")
 
 
 def actions_in(call: Call) -> tuple[str, ...] | None:
@@ -195,7 +195,7 @@ class EventStream:
     """One open stream. It reads a page of the feed only after the reader has received the one before, so a slow reader
     occupies no more than a page and delays no other."""
 
-    def __init__(self, call: Call, asked: Asked, after: int) -> None:
+    def __init__(self, call: Call, asked: FeedFilters, after: int) -> None:
         self._parts, self._live, self._admit = call.parts, call.parts.live, call.req.context.admit
         self._principal, self._types, self._asked, self._after = call.principal, call.types, asked, after
         self._look = look_of(self._principal, self._types, asked)
@@ -280,7 +280,7 @@ MANY = b'id: %(position)d\nevent: many\ndata: {"position": %(position)d}\n\n'
 # -- the events of a reader ---------------------------------------------------------------------------------------
 
 
-def look_of(principal: Principal, types: Mapping[str, DocumentType], asked: Asked) -> FeedScope:
+def look_of(principal: Principal, types: Mapping[str, DocumentType], asked: FeedFilters) -> FeedScope:
     """The feed of this reader. Sealed fields need the permission to read histories; other programs read the paper."""
     seen = rights_of(principal, types.values())
     reader = feed.FeedRights(
@@ -301,7 +301,7 @@ async def read_events(parts: Parts, look: FeedScope, after: int, limit: int) -> 
     customer, actions = look.asked.customer, look.asked.actions
     reference = (await parts.customers.reference_of(customer) or NOBODY) if customer else None
     async with parts.connection() as conn:
-        wanted = feed.Wanted(customer=reference, actions=actions)
+        wanted = feed.FeedSelection(customer=reference, actions=actions)
         page = await feed.fetch_page(conn, look.reader, wanted, after=after, limit=limit)
     said = {} if look.asked.brief or not page.rows else await events_of_rows(parts, look, page.rows)
     references = {r for row in page.rows for r in (row.customer, row.other_customer) if r}

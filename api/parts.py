@@ -136,7 +136,7 @@ class Signed(msgspec.Struct, frozen=True):
     session: SignInSession
 
 
-class Begun(msgspec.Struct, frozen=True):
+class SignInRedirect(msgspec.Struct, frozen=True):
     """The address to which a browser is sent to sign in, and the values that it has to bring back."""
 
     address: str
@@ -155,7 +155,7 @@ class Person(msgspec.Struct, frozen=True):
 class IdentityProvider(Protocol):
     """The library's own identity provider (service/oidc.py)."""
 
-    async def begin(self, redirect_uri: str) -> Begun: ...
+    async def begin(self, redirect_uri: str) -> SignInRedirect: ...
     async def person_of(
         self, code: str, redirect_uri: str, *, nonce: str, verifier: str, issuer: str | None
     ) -> Person: ...

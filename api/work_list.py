@@ -13,7 +13,7 @@ from domain.customer import Customer
 from domain.moment import Moment, format_moment
 from projections import work_list
 from projections.reading import AUTHORIZATIONS
-from projections.work_list import Why, WorkListPage, WorkListRow
+from projections.work_list import EndReason, WorkListPage, WorkListRow
 
 
 class WorkItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,7 +29,7 @@ class WorkItem(msgspec.Struct, frozen=True, kw_only=True):
     branch: str
     recorded_at: Moment
     ends_on: date | None
-    why: Why | None
+    why: EndReason | None
     shelf_mark: str | None
 
 

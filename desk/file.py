@@ -15,7 +15,7 @@ from desk.add import show_with
 from desk.checking import existing_paper
 from desk.door import ask
 from desk.fields import fields_of, new_key, number
-from desk.refused import ShownProblem, Wrong, field_of, with_typed_day
+from desk.refused import ShownProblem, WrongField, field_of, with_typed_day
 from desk.saved import go_on
 from domain.refusals import N_, FieldError, MalformedRequest, Refusal, ValidationFailed, all_refusals
 from web.multipart import Part, Splitter, boundary_of
@@ -117,7 +117,7 @@ def problem_of(call: Call, answered: AnsweredProblem) -> ShownProblem:
         detail=answered.detail
         or (words(refusal.sentence).replace("{found}", answered.found or "?") if refusal else ""),
         errors=tuple(
-            Wrong(field_of(error.get("pointer", "")), with_typed_day(error.get("detail", ""), words))
+            WrongField(field_of(error.get("pointer", "")), with_typed_day(error.get("detail", ""), words))
             for error in answered.errors
         ),
         extra={"existing": answered.existing, "found": answered.found},

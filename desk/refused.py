@@ -17,7 +17,7 @@ from web.problems import catalog, cure, detail, field_detail
 from web.statuses import status_of
 
 
-class Wrong(msgspec.Struct, frozen=True):
+class WrongField(msgspec.Struct, frozen=True):
     """A refused field; `name` is its name in the form, "" for the form as a whole."""
 
     name: str
@@ -31,7 +31,7 @@ class ShownProblem(msgspec.Struct, frozen=True):
     status: int
     title: str
     detail: str
-    errors: tuple[Wrong, ...]
+    errors: tuple[WrongField, ...]
     extra: dict[str, Any]
 
     def of(self, name: str) -> str | None:
@@ -65,12 +65,14 @@ ROOMS = {"mandate-exists": "authorizations", "evidence-attached": "documents", "
 FIELDS = {"iban-invalid": "iban", "mandate-exists": "iban", "mandate-reference-taken": "mandate_reference"}
 
 
-def fields_refused(refusal: Refusal, sentence: str, translate: Callable[[str], str]) -> Iterator[Wrong]:
+def fields_refused(refusal: Refusal, sentence: str, translate: Callable[[str], str]) -> Iterator[WrongField]:
     if isinstance(refusal, ValidationFailed):
         for error in refusal.errors:
-            yield Wrong(field_of(pointer_of(error.field)), with_typed_day(field_detail(error, translate), translate))
+            yield WrongField(
+                field_of(pointer_of(error.field)), with_typed_day(field_detail(error, translate), translate)
+            )
     elif refusal.slug in FIELDS:
-        yield Wrong(FIELDS[refusal.slug], sentence)
+        yield WrongField(FIELDS[refusal.slug], sentence)
 
 
 # Replaces domain/values.NO_DAY on pages, where people type a day in the format of their language.

@@ -18,8 +18,8 @@ from domain.ports import (
     CommandKey,
     CustomerReference,
     CustomerReferenceRaced,
-    Earlier,
     EventLog,
+    FirstUse,
     Ids,
     KeyRing,
     Replayed,
@@ -112,7 +112,7 @@ class Commands(msgspec.Struct, frozen=True, kw_only=True):
 
     @overload
     def answer_once(
-        self, request: CallerRequest, attempt: Callable[[], T], replay: Callable[[CallerRequest, Earlier], T]
+        self, request: CallerRequest, attempt: Callable[[], T], replay: Callable[[CallerRequest, FirstUse], T]
     ) -> T: ...
 
     def answer_once(self, request: CallerRequest, attempt: Callable[[], Any], replay: Any = None) -> Any:
@@ -135,7 +135,7 @@ class Commands(msgspec.Struct, frozen=True, kw_only=True):
                 return replay(request, earlier)
             raise
 
-    def find_earlier(self, request: CallerRequest) -> Earlier | None:
+    def find_earlier(self, request: CallerRequest) -> FirstUse | None:
         """The first use of the request's key, looked up before deciding: a second Save must not be refused as a
         duplicate of the first."""
         return self.log.find_command(request.key) if request.key else None
@@ -192,7 +192,7 @@ class Commands(msgspec.Struct, frozen=True, kw_only=True):
 
     # -- outcomes ---------------------------------------------------------------------------------------------
 
-    def replay_outcome(self, request: CallerRequest, earlier: Earlier) -> Outcome:
+    def replay_outcome(self, request: CallerRequest, earlier: FirstUse) -> Outcome:
         papers = [request.about] if request.about else earlier.papers
         return msgspec.structs.replace(self.outcome_at(papers, earlier.position), replayed=True)
 

@@ -20,7 +20,7 @@ from domain.destroying import Destroying
 from domain.destruction import DestructionGround
 from domain.disposal import Approve, Complete, Disposal, DuePaper, KeptPaper, Propose, require_runnable
 from domain.holding import Holding
-from domain.ports import Clock, Earlier, EventLog, Ids, KeyRing
+from domain.ports import Clock, EventLog, FirstUse, Ids, KeyRing
 from domain.refusals import NotFound, Refusal, RetentionNotReached, Unavailable
 
 
@@ -66,7 +66,7 @@ class Disposals(msgspec.Struct, frozen=True, kw_only=True):
         self.commands.append(change, request)
         return self.load_disposal(stream)
 
-    def _replay(self, request: CallerRequest, earlier: Earlier) -> LoadedDisposal:
+    def _replay(self, request: CallerRequest, earlier: FirstUse) -> LoadedDisposal:
         return self.load_disposal(earlier.papers[0])
 
     def require_runnable(self, found: LoadedDisposal) -> None:

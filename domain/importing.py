@@ -26,7 +26,7 @@ from domain.mandate import Mandate
 from domain.noting import build_registration
 from domain.orders import ArchiveFile, NoteAuthorization
 from domain.papers import load_types
-from domain.ports import AlreadyClaimed, Claim, CustomerReference, CustomerReferenceRaced, Later, Ports
+from domain.ports import AlreadyClaimed, Claim, CustomerReference, CustomerReferenceRaced, Ports, UnsentAppend
 from domain.promises import PromiseBroken
 from domain.received_file import Examined, FileChanged, Received, put_content, refuse_content
 from domain.refusals import (
@@ -74,7 +74,7 @@ class TakenDraft(msgspec.Struct, frozen=True):
     over: AuthorizationExpired | None = None
 
 
-class There(msgspec.Struct, frozen=True):
+class AlreadyImported(msgspec.Struct, frozen=True):
     """The line was imported before, as this paper."""
 
     paper: UUID
@@ -87,15 +87,15 @@ class RefusedDraft(msgspec.Struct, frozen=True):
     owner: UUID | None = None
 
 
-Result = TakenDraft | There | RefusedDraft
+Result = TakenDraft | AlreadyImported | RefusedDraft
 Examine = Callable[[Sequence[Received]], Sequence[Examined | Refusal]]
 """Examines files and returns the results in the same order; called only for lines that were not imported before."""
 
-Value = tuple[str, bytes]
+ClaimKey = tuple[str, bytes]
 F = TypeVar("F", "Draft", "ImportEntry")
 
 
-class Known(msgspec.Struct, frozen=True, kw_only=True):
+class Lookups(msgspec.Struct, frozen=True, kw_only=True):
     """Data looked up for several batches: the document types, the existing customers, and the owners of their papers.
     An erased customer has no owner."""
 
@@ -134,7 +134,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """One attempt to append. `found` holds the entries of `append`, and the results that are known already."""
 
     found: Sequence[ImportEntry | Result]
-    append: Later | None
+    append: UnsentAppend | None
     values: Set[bytes]
     """The digests of all claims. Lines that claim one of them must not be sent before this attempt has ended: of two
     equal lines the first one has to be imported."""
@@ -144,7 +144,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     """Lines that were examined one by one, ready to be appended."""
 
     lines: Sequence[ImportLine]
-    known: Known
+    known: Lookups
     entries: Sequence[ImportEntry | Result]
     attempt: Attempt
     caller: Caller
@@ -169,12 +169,14 @@ class Importing(msgspec.Struct, frozen=True, kw_only=True):
     arrivals: Arrivals
     creditor: str | None
 
-    def look_up(self, customer_ids: Set[str]) -> Known:
+    def look_up(self, customer_ids: Set[str]) -> Lookups:
         """Load the data for all lines of these customers that are about to be prepared."""
         customers = self.ports.customers.existing_ids(customer_ids)
-        return Known(types=load_types(self.ports.log), customers=customers, owners=self.ports.keys.owners_of(customers))
+        return Lookups(
+            types=load_types(self.ports.log), customers=customers, owners=self.ports.keys.owners_of(customers)
+        )
 
-    def prepare_lines(self, lines: Sequence[ImportLine], known: Known, caller: Caller, examine: Examine) -> Prepared:
+    def prepare_lines(self, lines: Sequence[ImportLine], known: Lookups, caller: Caller, examine: Examine) -> Prepared:
         """Examine up to 100 lines. The content of the valid ones is durable on return.
 
         A refused line stops no other. Raises Unavailable and InsufficientStorage.
@@ -189,7 +191,7 @@ class Importing(msgspec.Struct, frozen=True, kw_only=True):
     def _look_up_and_prepare(self, lines: Sequence[ImportLine], caller: Caller, examine: Examine) -> Prepared:
         return self._prepare_once(lines, self.look_up(_customers_of(lines)), caller, examine)
 
-    def _prepare_once(self, lines: Sequence[ImportLine], known: Known, caller: Caller, examine: Examine) -> Prepared:
+    def _prepare_once(self, lines: Sequence[ImportLine], known: Lookups, caller: Caller, examine: Examine) -> Prepared:
         entries = self._build_entries(self._find_imported(self._draft_lines(lines, known)), examine)
         try:
             attempt = self._build_attempt(entries, {}, caller)
@@ -255,11 +257,11 @@ class Importing(msgspec.Struct, frozen=True, kw_only=True):
 
     # -- what needs no claim ----------------------------------------------------------------------------------
 
-    def _draft_lines(self, lines: Sequence[ImportLine], known: Known) -> list[Draft | Result]:
+    def _draft_lines(self, lines: Sequence[ImportLine], known: Lookups) -> list[Draft | Result]:
         today = self.ports.clock.today()
         return [_or_refused(partial(self._draft_line, line, known, today)) for line in lines]
 
-    def _draft_line(self, line: ImportLine, known: Known, today: date) -> Draft:
+    def _draft_line(self, line: ImportLine, known: Lookups, today: date) -> Draft:
         document_type = known.types.get(line.type)
         if document_type is None:
             raise DocumentTypeUnknown(type=line.type)
@@ -385,7 +387,7 @@ class Importing(msgspec.Struct, frozen=True, kw_only=True):
     # -- append -----------------------------------------------------------------------------------------------
 
     def _build_attempt(
-        self, entries: Sequence[ImportEntry | Result], known: Mapping[Value, UUID], caller: Caller
+        self, entries: Sequence[ImportEntry | Result], known: Mapping[ClaimKey, UUID], caller: Caller
     ) -> Attempt:
         digests = [c.digest for entry in entries if isinstance(entry, ImportEntry) for c in entry.change.claims]
         values = {*digests}
@@ -393,7 +395,7 @@ class Importing(msgspec.Struct, frozen=True, kw_only=True):
         chosen = [entry for entry in found if isinstance(entry, ImportEntry)]
         return Attempt(found=found, append=self._append_of(chosen, caller) if chosen else None, values=values)
 
-    def _append_of(self, entries: Sequence[ImportEntry], caller: Caller) -> Later:
+    def _append_of(self, entries: Sequence[ImportEntry], caller: Caller) -> UnsentAppend:
         return self.ports.log.append_later(
             self.commands.wrap_steps([step for entry in entries for step in entry.change.steps], caller, {}),
             claims=[claim for entry in entries for claim in entry.change.claims],
@@ -418,7 +420,7 @@ class Importing(msgspec.Struct, frozen=True, kw_only=True):
             ]
         raise Unavailable
 
-    def _owners_of_claims(self, claims: Sequence[Claim]) -> dict[Value, UUID]:
+    def _owners_of_claims(self, claims: Sequence[Claim]) -> dict[ClaimKey, UUID]:
         """The papers that own these claims, by kind and digest."""
         return {
             (kind, digest): owner
@@ -441,7 +443,11 @@ class Importing(msgspec.Struct, frozen=True, kw_only=True):
         def recognized(draft: Draft | Result, result: F | Result) -> F | Result:
             match draft, result:
                 case Draft(owner=owner, type=document_type), RefusedDraft(ExternalIdTaken(), UUID() as paper):
-                    return There(paper) if origins.get(paper) == (owner.reference, document_type.code) else result
+                    return (
+                        AlreadyImported(paper)
+                        if origins.get(paper) == (owner.reference, document_type.code)
+                        else result
+                    )
             return result
 
         return [recognized(draft, result) for draft, result in zip(drafts, found, strict=True)]
@@ -501,7 +507,7 @@ def errors_in_line(line: ImportLine, document_type: DocumentType, today: date) -
 
 
 def refuse_conflicts(
-    entries: Sequence[ImportEntry | Result], known: Mapping[Value, UUID]
+    entries: Sequence[ImportEntry | Result], known: Mapping[ClaimKey, UUID]
 ) -> list[ImportEntry | Result]:
     """Refuse entries whose claims are owned, in the order of the lines: a claim of one entry blocks the later ones.
     `known` are the owners in the log."""
@@ -515,12 +521,12 @@ def refuse_conflicts(
     return found
 
 
-def _conflict_of(claims: Iterable[Claim], owners: Mapping[Value, UUID]) -> Result | None:
+def _conflict_of(claims: Iterable[Claim], owners: Mapping[ClaimKey, UUID]) -> Result | None:
     for claim in claims:
         if (owner := owners.get((claim.kind, claim.digest))) is None:
             continue
         if claim.kind == "import-line":
-            return There(owner)
+            return AlreadyImported(owner)
         return RefusedDraft(refusal_of(AlreadyClaimed(claim.kind, owner)), owner)
     return None
 

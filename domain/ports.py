@@ -78,7 +78,7 @@ class Appended(msgspec.Struct, frozen=True):
     recorded_at: datetime
 
 
-class Earlier(msgspec.Struct, frozen=True):
+class FirstUse(msgspec.Struct, frozen=True):
     """The first use of a command key: the papers it changed, up to and including `position`."""
 
     papers: tuple[UUID, ...]
@@ -92,7 +92,7 @@ class NothingAppended(Exception):
 class Replayed(NothingAppended):
     """`EventLog.append` found the command key already used with the same body: nothing was appended."""
 
-    def __init__(self, earlier: Earlier) -> None:
+    def __init__(self, earlier: FirstUse) -> None:
         super().__init__()
         self.earlier = earlier
 
@@ -122,7 +122,7 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
     sealed_sha256: bytes
 
 
-class Later(Protocol):
+class UnsentAppend(Protocol):
     """A sealed append that is not sent yet. The caller that sends it must fetch its result."""
 
     def send(self) -> None:
@@ -148,7 +148,7 @@ class EventLog(Protocol):
     def load_topics(self, topics: Sequence[str]) -> Sequence[Envelope[Any]]:
         """Every event of these topics in the order of the log; for small catalogues only."""
 
-    def find_command(self, command: CommandKey) -> Earlier | None:
+    def find_command(self, command: CommandKey) -> FirstUse | None:
         """The first use of the key; None when it is new. Raises IdempotencyKeyReused for another body."""
 
     def append(
@@ -178,7 +178,7 @@ class EventLog(Protocol):
         *,
         claims: Sequence[Claim] = (),
         papers: Mapping[UUID, CustomerReference],
-    ) -> Later:
+    ) -> UnsentAppend:
         """`append` of new papers in two steps: a caller with many papers prepares the next append while one is under
         way."""
 

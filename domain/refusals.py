@@ -124,7 +124,7 @@ class RequestTimeout(Refusal):
     sentence = N_("The rest of the request did not arrive in time. Nothing was stored; try again.")
 
 
-class UploadGaveWay(RequestTimeout):
+class SlowUploadStopped(RequestTimeout):
     """All places for uploads were taken, and this one came most slowly while somebody else waited."""
 
     sentence = N_("The upload was slow while others waited, so it was stopped. Nothing was stored; try again.")

@@ -18,7 +18,7 @@ from domain.claims import Claims
 from domain.commands import MAX_POSITION, Caller, CallerRequest, Commands, Outcome, retry_conflicts
 from domain.filing import Filing
 from domain.orders import ArchiveFile, without_token
-from domain.ports import Claim, Clock, Contents, Earlier, EventLog, Ids, KeyRing, NothingAppended, VersionConflict
+from domain.ports import Claim, Clock, Contents, EventLog, FirstUse, Ids, KeyRing, NothingAppended, VersionConflict
 from domain.received_file import Examined, store_content
 from domain.refusals import (
     CheckRequired,
@@ -252,7 +252,7 @@ class Scanning(msgspec.Struct, frozen=True, kw_only=True):
         change = self._scan_change(session, found.state, scan_session.decide(found.state, command))
         return self._append_to_session(session, change, request) if change.steps else found
 
-    def _replay_session(self, request: CallerRequest, earlier: Earlier) -> LoadedScanSession:
+    def _replay_session(self, request: CallerRequest, earlier: FirstUse) -> LoadedScanSession:
         """The session as the first request with this key left it. For a start it is the youngest session of that
         append: a session that yielded its scanner to it had waited for two minutes."""
         about = request.about if request.about in earlier.papers else max(earlier.papers)
@@ -333,9 +333,9 @@ class Scanning(msgspec.Struct, frozen=True, kw_only=True):
         pages = None if asked is None else tuple(asked)
         return self.commands.request_of(caller, "archive-scan", session, pages, without_token(order))
 
-    def _replay_archive(self, session: UUID, request: CallerRequest, earlier: Earlier) -> Outcome:
+    def _replay_archive(self, session: UUID, request: CallerRequest, earlier: FirstUse) -> Outcome:
         papers = tuple(paper for paper in earlier.papers if paper != session)
-        return self.commands.replay_outcome(request, Earlier(papers, earlier.position))
+        return self.commands.replay_outcome(request, FirstUse(papers, earlier.position))
 
     def archive_scan(
         self,

@@ -36,7 +36,7 @@ class FeedRights(msgspec.Struct, frozen=True, kw_only=True):
     scan_branch: str | None = None
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+class FeedSelection(msgspec.Struct, frozen=True, kw_only=True):
     """A narrower feed: of one customer, including papers moved away; of some actions (keys of TOPICS)."""
 
     customer: UUID | None = None
@@ -68,7 +68,7 @@ class FeedPage(msgspec.Struct, frozen=True):
 
 
 async def fetch_page(
-    conn: AsyncConnection[Any], reader: FeedRights, wanted: Wanted, *, after: int, limit: int
+    conn: AsyncConnection[Any], reader: FeedRights, wanted: FeedSelection, *, after: int, limit: int
 ) -> FeedPage:
     """The first events after a position, at most `limit` of the next POSITIONS_MAX positions."""
     bound = {

@@ -24,7 +24,7 @@ class ViewBehind(Exception):
     """The view is behind the floor of its reader; no row was returned."""
 
 
-class TypesOld(Exception):
+class StaleTypes(Exception):
     """The catalogue is at `version`, newer than the reader's document types; no row was returned."""
 
     def __init__(self, version: int) -> None:
@@ -57,11 +57,11 @@ end"""
 
 
 def require_position(position: int | None) -> int:
-    """The position of the view. Raises ViewBehind or TypesOld for the other values of CHECKED_POSITION."""
+    """The position of the view. Raises ViewBehind or StaleTypes for the other values of CHECKED_POSITION."""
     if position is None:
         raise ViewBehind
     if position < 0:
-        raise TypesOld(-position)
+        raise StaleTypes(-position)
     return position
 
 

@@ -12,7 +12,7 @@ from psycopg.rows import tuple_row
 from domain.access import Rights
 from projections.reading import OPEN, PINNED, read_cursor, text_array, unknown_cursor, write_cursor
 
-Why = Literal["revocation", "form", "validity", "unused"]
+EndReason = Literal["revocation", "form", "validity", "unused"]
 
 
 class WorkListRow(msgspec.Struct, frozen=True):
@@ -34,7 +34,7 @@ class WorkListRow(msgspec.Struct, frozen=True):
     shelf_mark: str | None
 
     @property
-    def why(self) -> Why | None:
+    def why(self) -> EndReason | None:
         """The reason of the end: `revocation`, `form`, `validity` or `unused` (a mandate without a collection)."""
         if self.ends_on is None:
             return None

@@ -9,20 +9,26 @@ from typing import Final
 from scanner import pages
 from scanner.driver import Device, Raster, Watcher
 from scanner.errors import DeviceFault, Fault
-from scanner.messages import Event, Finished, Opened, PageDone, PageStarted, Progress, Scan
+from scanner.messages import DeviceMessage, Finished, Opened, PageDone, PageStarted, Progress, Scan
 from scanner.profiles import PageMode, PageSource
 from scanner.spool import Spool, SpoolJob, SpoolPage, digest_of
 
 PROGRESS_SECONDS_MIN: Final = 0.25
 
-Tell = Callable[[Event], None]
+SendMessage = Callable[[DeviceMessage], None]
 
 
 class Acquisition:
     """One job. `is_cancelled` is called at every row; `now` gives the time stamps of pages."""
 
     def __init__(
-        self, scan: Scan, spool: Spool, tell: Tell, *, is_cancelled: Callable[[], bool], now: Callable[[], datetime]
+        self,
+        scan: Scan,
+        spool: Spool,
+        tell: SendMessage,
+        *,
+        is_cancelled: Callable[[], bool],
+        now: Callable[[], datetime],
     ) -> None:
         self._scan, self._spool, self._tell = scan, spool, tell
         self._is_cancelled, self._now = is_cancelled, now

@@ -21,7 +21,7 @@ from scanner.acquisition import Acquisition
 from scanner.driver import Device, Driver
 from scanner.errors import DeviceFault, Fault
 from scanner.lock import lock_device
-from scanner.messages import Describe, Devices, Event, Finished, ListDevices, Opened, Request, Scan, fault_event
+from scanner.messages import Describe, DeviceMessage, Devices, Finished, ListDevices, Opened, Request, Scan, fault_event
 from scanner.simulated import SCHEME, SimulatedDriver
 from scanner.spool import Spool
 
@@ -47,7 +47,7 @@ class DeviceChild:
     def _set_cancelled(self, *_: object) -> None:
         self._cancelled = True
 
-    def _send_event(self, event: Event) -> None:
+    def _send_event(self, event: DeviceMessage) -> None:
         try:
             self._out.write(messages.encode_message(event))
             self._out.flush()

@@ -19,7 +19,7 @@ from domain.promises import require_value
 from scanner import messages
 from scanner.driver import DeviceInfo
 from scanner.errors import DeviceFault, Fault
-from scanner.messages import Devices, Event, Faulted, Finished, ListDevices, PageDone, Request, Scan
+from scanner.messages import DeviceMessage, Devices, Faulted, Finished, ListDevices, PageDone, Request, Scan
 from scanner.spool import Spool
 
 LISTING_SECONDS_MAX: Final = 60.0
@@ -69,7 +69,7 @@ class DeviceProcess:
     def pid(self) -> int:
         return self._process.pid
 
-    def iter_events(self) -> Iterator[Event]:
+    def iter_events(self) -> Iterator[DeviceMessage]:
         """Yield all events, once; the last one is Finished or Faulted, and the device is free then. A page that
         reached the spool is reported even when the process died at that moment."""
         told: set[int] = set()
@@ -94,7 +94,7 @@ class DeviceProcess:
                 self._cancelled_at = time.monotonic()
                 signal.pidfd_send_signal(self._exit, signal.SIGTERM)
 
-    def _next_event(self) -> Event | None:
+    def _next_event(self) -> DeviceMessage | None:
         """The next event; None when the process has ended or a timeout has passed."""
         while (line := self._next_line()) is None:
             if self._is_overdue() or not self._receive_piece():

@@ -84,16 +84,16 @@ class Finished(msgspec.Struct, frozen=True, tag="finished"):
     pages: int = 0
 
 
-Event = Devices | Opened | PageStarted | Progress | PageDone | Faulted | Finished
+DeviceMessage = Devices | Opened | PageStarted | Progress | PageDone | Faulted | Finished
 _REQUESTS: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
-_EVENTS: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
+_EVENTS: msgspec.json.Decoder[DeviceMessage] = msgspec.json.Decoder(DeviceMessage)
 
 
 def fault_event(fault: DeviceFault) -> Faulted:
     return Faulted(fault=fault.fault, raw=fault.raw, holder=fault.holder)
 
 
-def encode_message(message: Request | Event) -> bytes:
+def encode_message(message: Request | DeviceMessage) -> bytes:
     return msgspec.json.encode(message) + b"\n"
 
 
@@ -101,5 +101,5 @@ def decode_request(line: bytes) -> Request:
     return _REQUESTS.decode(line)
 
 
-def decode_event(line: bytes) -> Event:
+def decode_event(line: bytes) -> DeviceMessage:
     return _EVENTS.decode(line)

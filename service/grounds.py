@@ -17,7 +17,7 @@ WITHDRAWN = document.DocumentWithdrawn.topic.rpartition(".")[0]
 RESTORED = document.DocumentRestored.topic.rpartition(".")[0]
 
 
-class Groundless(msgspec.Struct, frozen=True):
+class UngroundedAuthorization(msgspec.Struct, frozen=True):
     """`collected`: a direct debit was presented, so --mend leaves it; restore its paper or revoke it."""
 
     authorization: UUID
@@ -27,7 +27,7 @@ class Groundless(msgspec.Struct, frozen=True):
     collected: bool
 
 
-def find_groundless(store: Store, up_to: int) -> Iterator[Groundless]:
+def find_groundless(store: Store, up_to: int) -> Iterator[UngroundedAuthorization]:
     """Yield the groundless authorizations of the log up to a position: in force today, paper withdrawn, no original
     kept."""
     today = store.archive().clock.today()
@@ -37,7 +37,7 @@ def find_groundless(store: Store, up_to: int) -> Iterator[Groundless]:
         statement, state = _authorization_of(store, paper)
         if statement and state and state.status_on(today) in IN_FORCE and state.evidence == paper and not state.noted:
             collected = state.last_due_on is not None
-            yield Groundless(statement, paper, position, state.status.value, collected)
+            yield UngroundedAuthorization(statement, paper, position, state.status.value, collected)
 
 
 def _authorization_of(store: Store, paper: UUID) -> tuple[UUID | None, Authorization | None]:

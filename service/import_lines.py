@@ -42,10 +42,10 @@ NAME_CHARACTERS_MAX = 70  # of a debtor, the limit of SEPA messages
 EXTERNAL_ID_CHARACTERS_MAX = 200
 NUMBER_CHARACTERS_MAX = 256
 
-Wrong = tuple[Refusal | FieldError, ...]
-Read = Callable[[str, str], Any]
+LineErrors = tuple[Refusal | FieldError, ...]
+ParseCell = Callable[[str, str], Any]
 """Parses a text; the second argument is its field. Raises FieldError."""
-Column = tuple[str, Read]
+Column = tuple[str, ParseCell]
 """Name, parser."""
 
 
@@ -67,7 +67,7 @@ class ListedLine(msgspec.Struct, frozen=True, kw_only=True):
     place: str
     texts: Sequence[str]
     read: int
-    parsed: ImportLine | Wrong
+    parsed: ImportLine | LineErrors
     path: Path | None = None
 
     @property
@@ -115,7 +115,7 @@ def _iter_manifest(manifest: Path, limits: Limits) -> Iterator[ListedLine]:
 def _build_readers(limits: Limits) -> list[Column]:
     """The parser of each column but `file`. Rules that depend on the type are checked in the domain."""
     number = _build_printable_reader(NUMBER_CHARACTERS_MAX)
-    readers: dict[str, Read] = {
+    readers: dict[str, ParseCell] = {
         "customer": parse_customer_id,
         "type": number,
         "received_on": parse_date,
@@ -131,7 +131,7 @@ def _build_readers(limits: Limits) -> list[Column]:
     return [(name, readers[name]) for name in COLUMNS[1:]]
 
 
-def _build_printable_reader(characters_max: int) -> Read:
+def _build_printable_reader(characters_max: int) -> ParseCell:
     def parse_printable(text: str, field: str) -> str:
         if len(text) > characters_max or not text.isprintable():
             raise FieldError(field, "must have at most {limit} printable characters", limit=characters_max)
@@ -140,7 +140,7 @@ def _build_printable_reader(characters_max: int) -> Read:
     return parse_printable
 
 
-def _parse_line(texts: Sequence[str], columns: Sequence[Column]) -> ImportLine | Wrong:
+def _parse_line(texts: Sequence[str], columns: Sequence[Column]) -> ImportLine | LineErrors:
     values: dict[str, Any] = {}
     wrong: list[FieldError] = []
     for text, (name, read) in zip(texts, columns, strict=True):
@@ -183,7 +183,7 @@ def _iter_folder(root: Path, files: list[Path]) -> Iterator[ListedLine]:
         yield ListedLine(number=number, place=place, texts=texts, read=number, parsed=parsed, path=root / path)
 
 
-def _parse_folders(customer: str, type_code: str) -> ImportLine | Wrong:
+def _parse_folders(customer: str, type_code: str) -> ImportLine | LineErrors:
     try:
         return ImportLine(customer=parse_customer_id(customer), type=type_code)
     except FieldError as error:
@@ -193,7 +193,7 @@ def _parse_folders(customer: str, type_code: str) -> ImportLine | Wrong:
 # -- files --------------------------------------------------------------------------------------------------------
 
 
-def open_line(listed: ListedLine, root: Path, limits: Limits, stack: ExitStack) -> ImportLine | Wrong:
+def open_line(listed: ListedLine, root: Path, limits: Limits, stack: ExitStack) -> ImportLine | LineErrors:
     """The line with its file, which stays open until `stack` closes it, or its errors."""
     if not isinstance(listed.parsed, ImportLine) or listed.path is None:
         return listed.parsed

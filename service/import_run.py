@@ -15,14 +15,14 @@ from domain.archive import Caller, Examined, build_examined
 from domain.authorization import ExpiryCause
 from domain.importing import (
     BATCH_LINES_MAX,
+    AlreadyImported,
     Importing,
     ImportLine,
-    Known,
+    Lookups,
     Prepared,
     RefusedDraft,
     Result,
     TakenDraft,
-    There,
 )
 from domain.limits import Limits
 from domain.received_file import Received
@@ -31,7 +31,7 @@ from paper.client import Examiner
 from projections.view import pause_collector
 from service.csv_lines import FileUnreadable
 from service.exits import field_words
-from service.import_lines import ListedLine, Listing, Wrong, open_line
+from service.import_lines import LineErrors, ListedLine, Listing, open_line
 
 EXAMINED_AT_ONCE = 4
 LOOKED_UP_AT_ONCE = 1_000  # lines whose customers are looked up in one query
@@ -128,7 +128,7 @@ class ImportBatch:
         self.readable = [parsed for parsed in self._parsed if isinstance(parsed, ImportLine)]
         self.close = self._files.close
 
-    def pair_results(self, results: Sequence[Result]) -> list[tuple[ListedLine, Result | Wrong]]:
+    def pair_results(self, results: Sequence[Result]) -> list[tuple[ListedLine, Result | LineErrors]]:
         """Every line with its result or its errors."""
         found = iter(results)
         parsed = zip(self._lines, self._parsed, strict=True)
@@ -159,7 +159,7 @@ class ImportRun:
         if any(prepared.newcomers & customers for _, prepared in self._under_way):
             self.settle()
 
-    def _import_batch(self, batch: ImportBatch, known: Known) -> None:
+    def _import_batch(self, batch: ImportBatch, known: Lookups) -> None:
         """Send the batch before reporting results, so that the database does not wait for the report."""
         self._settle_newcomers({line.customer for line in batch.readable})
         importing, caller = self._importer.importing, self._importer.caller
@@ -185,14 +185,14 @@ class ImportRun:
         finally:
             self.settle()
 
-    def _finish_batch(self) -> Sequence[tuple[ListedLine, Result | Wrong]]:
+    def _finish_batch(self) -> Sequence[tuple[ListedLine, Result | LineErrors]]:
         """The results of the oldest batch under way."""
         batch, prepared = self._under_way.popleft()
         with closing(batch):
             results = self._importer.importing.append_lines(prepared)
         return batch.pair_results(results)
 
-    def _report_results(self, ended: Sequence[tuple[ListedLine, Result | Wrong]]) -> None:
+    def _report_results(self, ended: Sequence[tuple[ListedLine, Result | LineErrors]]) -> None:
         if not ended:
             return
         told = []
@@ -248,13 +248,13 @@ OVER = {
 }
 
 
-def outcome_of(line: ListedLine, result: Result | Wrong, places: Mapping[UUID, str]) -> LineOutcome:
+def outcome_of(line: ListedLine, result: Result | LineErrors, places: Mapping[UUID, str]) -> LineOutcome:
     """The outcome of a line. `places` are those of papers that this import stored."""
     match result:
         case TakenDraft(paper, over):
             words = f"{OVER[over.cause]} on {over.on}: `serve` will record it as expired" if over else ""
             return LineOutcome(line=line, outcome="taken", paper=paper, words=words, ended=over is not None)
-        case There(paper):
+        case AlreadyImported(paper):
             words = f"{places[paper]} says the same" if paper in places else ""
             return LineOutcome(line=line, outcome="there", paper=paper, words=words)
         case RefusedDraft(error, owner):

@@ -16,7 +16,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from api.parts import Begun, Person
+from api.parts import Person, SignInRedirect
 from domain.administration import Identity
 from domain.refusals import IdentityNotProven, Unavailable
 
@@ -59,7 +59,7 @@ class IdentityProvider:
     async def close(self) -> None:
         await self._http.aclose()
 
-    async def begin(self, redirect_uri: str) -> Begun:
+    async def begin(self, redirect_uri: str) -> SignInRedirect:
         """The address to send a browser to, and the values that it has to bring back. Raises Unavailable when the
         provider does not answer."""
         metadata = await self._load_metadata()
@@ -75,7 +75,7 @@ class IdentityProvider:
             code_challenge=challenge_of(verifier),
             code_challenge_method="S256",
         )
-        return Begun(address=address, state=state, nonce=nonce, verifier=verifier)
+        return SignInRedirect(address=address, state=state, nonce=nonce, verifier=verifier)
 
     async def person_of(self, code: str, redirect_uri: str, *, nonce: str, verifier: str, issuer: str | None) -> Person:
         """The person for an authorization code. `issuer` is the `iss` parameter beside it, if the provider sends one

@@ -30,7 +30,7 @@ KEY_BYTES = 32
 KEY_INFO = b"dossier content key 1"
 PLAIN_BYTES_MAX = CHUNK_BYTES << 32
 
-Source = Iterable[bytes] | BinaryIO
+ByteSource = Iterable[bytes] | BinaryIO
 
 
 def content_key(paper_key: bytes, content_id: UUID) -> bytes:
@@ -41,7 +41,7 @@ def content_key(paper_key: bytes, content_id: UUID) -> bytes:
 
 
 def seal_content(
-    key: bytes, content_id: UUID, source: Source, *, randomness: Callable[[int], bytes] = os.urandom
+    key: bytes, content_id: UUID, source: ByteSource, *, randomness: Callable[[int], bytes] = os.urandom
 ) -> Iterator[bytes]:
     """Seal the source, in pieces of at most 64 KiB and 28 bytes. Holds two chunks at a time, for a source of any
     length.
@@ -63,7 +63,7 @@ class Sealing:
     """`seal_content` that also counts and digests both sides in the same pass. Iterate it once, then call `measure`."""
 
     def __init__(
-        self, key: bytes, content_id: UUID, source: Source, *, randomness: Callable[[int], bytes] = os.urandom
+        self, key: bytes, content_id: UUID, source: ByteSource, *, randomness: Callable[[int], bytes] = os.urandom
     ) -> None:
         self._plain, self._sealed, self._complete = Tally(), Tally(), False
         self._pieces = self._sealed.pass_through(
@@ -94,7 +94,7 @@ class Tally:
         self.size_bytes = 0
         self._digest = hashlib.sha256()
 
-    def pass_through(self, source: Source) -> Iterator[bytes]:
+    def pass_through(self, source: ByteSource) -> Iterator[bytes]:
         """The bytes of the source, unchanged and counted."""
         for part in _parts_of(source):
             self._digest.update(part)
@@ -212,14 +212,14 @@ def _nonce_of(prefix: bytes, counter: int, *, last: bool) -> bytes:
     return prefix + counter.to_bytes(4, "big") + (b"\x01" if last else b"\x00")
 
 
-def _parts_of(source: Source) -> Iterable[bytes]:
+def _parts_of(source: ByteSource) -> Iterable[bytes]:
     """The source in parts; a file in pieces of one chunk, because iterating a file would split it at line ends."""
     if hasattr(source, "read"):
         return iter(partial(source.read, CHUNK_BYTES), b"")
     return source
 
 
-def _build_taker(source: Source) -> Callable[[int], bytes | bytearray | memoryview]:
+def _build_taker(source: ByteSource) -> Callable[[int], bytes | bytearray | memoryview]:
     """A function that returns the next n bytes, fewer only at the end. Copies only bytes that span several parts."""
     parts, rest = iter(_parts_of(source)), memoryview(b"")
 

@@ -13,7 +13,7 @@ NEW_KEYS_MAX = 8_192  # more than all uploads in progress
 DROPS_MAX = 8_192  # more than the keys destroyed during one read
 
 
-class Recent(Generic[K, V]):
+class KeyCache(Generic[K, V]):
     """Entries for at most 60 s after they were put in, in two generations of `generation` entries. Thread-safe.
 
     An entry that is dropped while a caller reads it is not cached: the caller takes mark() before it reads and passes
@@ -65,7 +65,7 @@ class Recent(Generic[K, V]):
             self._dropped_before = self._drops
 
 
-class Unstored(Generic[K, V]):
+class NewKeys(Generic[K, V]):
     """Entries until they are taken, however slowly a file is stored. When there are too many the oldest are dropped:
     they belong to commands that ended before they tried to append. Thread-safe."""
 

@@ -22,7 +22,7 @@ from domain.ports import CustomerReference, CustomerReferenceRaced
 from domain.refusals import CustomerErased
 from domain.values import uuid7
 from store.arrays import pack_blobs, pack_texts
-from store.key_cache import Recent, Unstored
+from store.key_cache import KeyCache, NewKeys
 from store.key_encryption import KEY_BYTES, KeyEncryptionKeys, unwrap_with, wrap_with
 
 # The owner of scan sessions. No customer's id begins with a blank.
@@ -66,11 +66,11 @@ class Keys:
 
     def __init__(self, pool: Connections, kek: KeyEncryptionKeys) -> None:
         self._pool, self._kek = pool, kek
-        self._papers = Recent[int, PaperKey](PAPERS_REMEMBERED)
-        self._new_papers = Unstored[int, PaperKey]()
-        self._keyless = Recent[int, bool](PAPERS_REMEMBERED)
-        self._customers = Recent[int | str, CustomerKey](CUSTOMERS_REMEMBERED)  # by reference and by customer id
-        self._new_customers = Unstored[int | str, CustomerKey]()  # by reference only, until they are stored
+        self._papers = KeyCache[int, PaperKey](PAPERS_REMEMBERED)
+        self._new_papers = NewKeys[int, PaperKey]()
+        self._keyless = KeyCache[int, bool](PAPERS_REMEMBERED)
+        self._customers = KeyCache[int | str, CustomerKey](CUSTOMERS_REMEMBERED)  # by reference and by customer id
+        self._new_customers = NewKeys[int | str, CustomerKey]()  # by reference only, until they are stored
         self._institution: HMAC | None = None
         self._macs: dict[str, HMAC] = {}  # by kind
 

@@ -14,7 +14,7 @@ from psycopg import Cursor
 from psycopg.rows import tuple_row
 
 from domain.envelope import Envelope, Meta, Recorded, Unreadable
-from domain.ports import Appended, Claim, CommandKey, CustomerReference, Earlier, Later
+from domain.ports import Appended, Claim, CommandKey, CustomerReference, FirstUse, UnsentAppend
 from domain.promises import require_value
 from domain.refusals import CustomerErased
 from store.keys import Keys
@@ -66,7 +66,7 @@ class Log:
         with translate_errors(), self._open_cursor() as cursor:
             return dict(cursor.execute(CLAIMED, [kind, list(digests)], prepare=True).fetchall())
 
-    def find_command(self, command: CommandKey) -> Earlier | None:
+    def find_command(self, command: CommandKey) -> FirstUse | None:
         return self._recorder.find_command(command)
 
     def append(
@@ -96,7 +96,7 @@ class Log:
         *,
         claims: Sequence[Claim] = (),
         papers: Mapping[UUID, CustomerReference],
-    ) -> Later:
+    ) -> UnsentAppend:
         """Seal an append of new papers to be sent later. Their keys are not cached, because an import does not read its
         papers again: the last 16,000 keys would fill the processor's cache and made an import a tenth slower."""
         stored, batch = self._seal_batch(envelopes, claims, papers)

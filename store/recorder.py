@@ -25,7 +25,7 @@ from domain.ports import (
     Claim,
     CommandKey,
     CustomerReferenceRaced,
-    Earlier,
+    FirstUse,
     Replayed,
     VersionConflict,
 )
@@ -118,10 +118,10 @@ class ArchiveRecorder(PostgresApplicationRecorder):
             if batch.has_removals and papers is None:
                 cursor.execute(LET_GO, [list(batch.ended), list(batch.forgotten)], prepare=True)
         if papers is not None:
-            raise Replayed(Earlier(tuple(papers), self._last_of(papers, at)))
+            raise Replayed(FirstUse(tuple(papers), self._last_of(papers, at)))
         return Appended(tuple(positions), at)
 
-    def find_command(self, command: CommandKey) -> Earlier | None:
+    def find_command(self, command: CommandKey) -> FirstUse | None:
         with translate_errors(), self.datastore.get_connection() as conn, conn.cursor(row_factory=tuple_row) as cursor:
             row = cursor.execute(EARLIER, [command.actor, command.key], prepare=True).fetchone()
         if row is None:
@@ -129,7 +129,7 @@ class ArchiveRecorder(PostgresApplicationRecorder):
         body, papers, at = row
         if body != command.body:
             raise IdempotencyKeyReused
-        return Earlier(tuple(papers), self._last_of(papers, at))
+        return FirstUse(tuple(papers), self._last_of(papers, at))
 
     def _last_of(self, papers: Sequence[UUID], at: datetime) -> int:
         with translate_errors(), self.datastore.get_connection() as conn, conn.cursor(row_factory=tuple_row) as cursor:

@@ -24,7 +24,7 @@ from store.recorder import APPEND, FAULTS, translate_errors
 
 
 class SealedAppend:
-    """Implements domain/ports.Later. Holds a connection from `send` until its result was fetched."""
+    """Implements domain/ports.UnsentAppend. Holds a connection from `send` until its result was fetched."""
 
     def __init__(
         self,

@@ -21,10 +21,10 @@ class Parameter(msgspec.Struct, frozen=True):
     required: bool = False
 
 
-Given = Mapping[str, str | Sequence[str]]
+QueryValues = Mapping[str, str | Sequence[str]]
 
 
-def require_known(parameters: Sequence[Parameter], given: Given) -> None:
+def require_known(parameters: Sequence[Parameter], given: QueryValues) -> None:
     """Raises ValidationFailed for all parameters that are unknown or have an impossible value; it names what exists.
 
     An empty value counts as absent.
@@ -33,7 +33,7 @@ def require_known(parameters: Sequence[Parameter], given: Given) -> None:
         raise ValidationFailed(*errors)
 
 
-def _find_errors(known: Mapping[str, Parameter], given: Given) -> Iterator[FieldError]:
+def _find_errors(known: Mapping[str, Parameter], given: QueryValues) -> Iterator[FieldError]:
     for name, value in given.items():
         parameter = known.get(name)
         if parameter is None:

@@ -10,7 +10,7 @@ ONE_RANGE = re.compile(r"bytes=[ \t]*(\d*)-(\d*)[ \t]*", re.ASCII | re.IGNORECAS
 HEADER_CHARACTERS_MAX = 100
 
 
-class Whole(NamedTuple):
+class WholeContent(NamedTuple):
     """Answer 200 with the whole content."""
 
     size: int
@@ -24,17 +24,17 @@ class RangePart(NamedTuple):
     size: int
 
 
-def parse_range(range_header: str | None, if_range: str | None, *, etag: str, size: int) -> Whole | RangePart:
+def parse_range(range_header: str | None, if_range: str | None, *, etag: str, size: int) -> WholeContent | RangePart:
     """The part of a content of `size` bytes to send. Raises RangeNotSatisfiable when the range begins after its end.
 
     Several ranges, other units and malformed ones are ignored, so the whole content is sent; so it is for an If-Range
     that is stale or a date (contents have none).
     """
     if range_header is None or size == 0 or (if_range is not None and if_range.strip() != etag):
-        return Whole(size)
+        return WholeContent(size)
     found = ONE_RANGE.fullmatch(range_header) if len(range_header) <= HEADER_CHARACTERS_MAX else None
     if found is None or not (found[1] or found[2]):
-        return Whole(size)
+        return WholeContent(size)
     return suffix_range(int(found[2]), size) if not found[1] else range_between(found[1], found[2], size)
 
 
@@ -44,11 +44,11 @@ def suffix_range(length: int, size: int) -> RangePart:
     return RangePart(max(0, size - length), size - 1, size)
 
 
-def range_between(first_digits: str, last_digits: str, size: int) -> Whole | RangePart:
+def range_between(first_digits: str, last_digits: str, size: int) -> WholeContent | RangePart:
     first = int(first_digits)
     last = int(last_digits) if last_digits else size - 1
     if last_digits and first > last:
-        return Whole(size)
+        return WholeContent(size)
     if first >= size:
         raise RangeNotSatisfiable(size_bytes=size)
     return RangePart(first, min(last, size - 1), size)

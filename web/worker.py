@@ -134,7 +134,7 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]  # the base is untyped
             self._request_ready.set()
 
 
-class Loads:
+class ConnectionCounts:
     """The number of connections of each worker, in memory that all workers share; NOBODY marks an unused slot."""
 
     def __init__(self) -> None:
@@ -311,7 +311,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # the base is untyped
     ) -> None:
         self.make, self.options, self.on_ready, self.on_fork, self.beat = make, options, on_ready, on_fork, beat
         self.header_seconds, self.write_stall_seconds = header_seconds, write_stall_seconds
-        self.token, self.loads = one_byte_pipe(), Loads()
+        self.token, self.loads = one_byte_pipe(), ConnectionCounts()
         super().__init__()
 
     def load_config(self) -> None:

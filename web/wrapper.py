@@ -25,8 +25,8 @@ from domain.refusals import (
     MalformedRequest,
     Refusal,
     RequestTimeout,
+    SlowUploadStopped,
     UnsupportedMediaType,
-    UploadGaveWay,
 )
 from web.places import Place, Places
 from web.problems import PART, BodyIncomplete, Write, best_language, build_problem, failure_line
@@ -291,7 +291,7 @@ class Exchange:
 
     def too_slow(self) -> RequestTimeout:
         if self.place and self.place.gave_way:
-            return UploadGaveWay(retry_after_seconds=self.front.limits.queue_wait_seconds)
+            return SlowUploadStopped(retry_after_seconds=self.front.limits.queue_wait_seconds)
         return RequestTimeout()
 
     async def take_place(self) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from domain.archive import Caller
-    from service.grounds import Groundless
+    from service.grounds import UngroundedAuthorization
     from service.wiring import Store
 
 FOUND = ("authorization", "document", "position", "status", "collected")
@@ -58,7 +58,7 @@ def grounds(mend: bool, reason: str, yes: bool, as_json: bool, actor: str | None
         return _reissue_found(store, found, reason, caller)
 
 
-def _reissue_found(store: "Store", found: "Sequence[Groundless]", reason: str, caller: "Caller") -> int:
+def _reissue_found(store: "Store", found: "Sequence[UngroundedAuthorization]", reason: str, caller: "Caller") -> int:
     archive = store.archive()
     mended = sum(
         archive.corrections.withdraw_ground(one.authorization, reason, caller) for one in found if not one.collected

@@ -19,9 +19,9 @@ from domain.ports import (
     CommandKey,
     CustomerReference,
     CustomerReferenceRaced,
-    Earlier,
-    Later,
+    FirstUse,
     Replayed,
+    UnsentAppend,
     VersionConflict,
 )
 from domain.refusals import CustomerErased, IdempotencyKeyReused
@@ -35,7 +35,7 @@ class MemoryRecorder(POPOApplicationRecorder):
     def __init__(self, keys: MemoryKeys, clock: Clock) -> None:
         super().__init__()
         self._keys, self._clock = keys, clock
-        self._commands: dict[tuple[str, str], tuple[bytes, Earlier]] = {}
+        self._commands: dict[tuple[str, str], tuple[bytes, FirstUse]] = {}
         self._claims: dict[tuple[str, bytes], UUID] = {}
         self.recorded_at: list[datetime] = []
 
@@ -70,7 +70,7 @@ class MemoryRecorder(POPOApplicationRecorder):
                 self._keys.end(paper)
             return self._settle(stored_events, positions, command)
 
-    def find_command(self, command: CommandKey) -> Earlier | None:
+    def find_command(self, command: CommandKey) -> FirstUse | None:
         body, earlier = self._commands.get((command.actor, command.key), (command.body, None))
         if body != command.body:
             raise IdempotencyKeyReused
@@ -142,7 +142,7 @@ class MemoryRecorder(POPOApplicationRecorder):
         self.recorded_at += [at] * len(positions)
         if command:
             changed = tuple(sorted({UUID(str(e.originator_id)) for e in stored_events}))
-            self._commands[command.actor, command.key] = command.body, Earlier(changed, positions[-1])
+            self._commands[command.actor, command.key] = command.body, FirstUse(changed, positions[-1])
         return Appended(positions, at)
 
 
@@ -181,7 +181,7 @@ class MemoryLog:
     def load_topics(self, topics: Sequence[str]) -> Sequence[Envelope[Any]]:
         return [r.envelope for r in self._all() if r.envelope.body.topic in topics]
 
-    def find_command(self, command: CommandKey) -> Earlier | None:
+    def find_command(self, command: CommandKey) -> FirstUse | None:
         return self._recorder.find_command(command)
 
     def owners_of_claims(self, kind: str, digests: Sequence[bytes]) -> dict[bytes, UUID]:
@@ -218,7 +218,7 @@ class MemoryLog:
         *,
         claims: Sequence[Claim] = (),
         papers: Mapping[UUID, CustomerReference],
-    ) -> Later:
+    ) -> UnsentAppend:
         number = next(self._numbers)
         append = partial(self.append, envelopes, claims=claims, papers=papers)
         return MemoryLater(append, lambda done: self.later.append(f"{done} {number}"))

@@ -24,8 +24,8 @@ from domain.ports import (
     CustomerReferenceRaced,
     EventLog,
     KeyRing,
-    Later,
     Replayed,
+    UnsentAppend,
     VersionConflict,
 )
 from domain.refusals import CustomerErased, IdempotencyKeyReused
@@ -694,7 +694,7 @@ def test_only_a_session_that_is_over_lets_go_of_its_key(given: Given) -> None:
 # -- Sent, and asked for later ----------------------------------------------------------------------------------
 
 
-def letters_later(given: Given, *papers: UUID, customer: str = "100234", claims: Sequence[Claim] = ()) -> Later:
+def letters_later(given: Given, *papers: UUID, customer: str = "100234", claims: Sequence[Claim] = ()) -> UnsentAppend:
     """First letters of a customer, ready to be appended."""
     owner = given.keys.owner_of(customer)
     for paper in papers:

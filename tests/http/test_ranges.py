@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from domain.refusals import RangeNotSatisfiable
-from web.ranges import RangePart, Whole, not_modified, parse_range
+from web.ranges import RangePart, WholeContent, not_modified, parse_range
 
 ETAG = '"7"'
 
@@ -49,22 +49,22 @@ def test_one_range_gives_the_bytes_that_the_rfc_names(header: str, size: int) ->
         assert refusal.value.values == {"size_bytes": size}
         return
     found = parse_range(header, None, etag=ETAG, size=size)
-    first, last = (0, size - 1) if isinstance(found, Whole) else (found.first, found.last)
+    first, last = (0, size - 1) if isinstance(found, WholeContent) else (found.first, found.last)
     assert range(first, last + 1) == expected
 
 
 @pytest.mark.parametrize("header", ["bytes=0-1,3-4", "bytes=0-0, -1", "bytes=,0-1"])
 def test_several_ranges_are_answered_with_the_whole(header: str) -> None:
-    assert parse_range(header, None, etag=ETAG, size=10) == Whole(10)
+    assert parse_range(header, None, etag=ETAG, size=10) == WholeContent(10)
 
 
 def test_a_header_of_endless_digits_is_ignored_and_not_computed() -> None:
-    assert parse_range("bytes=0-" + "9" * 10_000, None, etag=ETAG, size=10) == Whole(10)
+    assert parse_range("bytes=0-" + "9" * 10_000, None, etag=ETAG, size=10) == WholeContent(10)
 
 
 def test_no_range_and_empty_content_give_the_whole() -> None:
-    assert parse_range(None, None, etag=ETAG, size=10) == Whole(10)
-    assert parse_range("bytes=0-", None, etag=ETAG, size=0) == Whole(0)
+    assert parse_range(None, None, etag=ETAG, size=10) == WholeContent(10)
+    assert parse_range("bytes=0-", None, etag=ETAG, size=0) == WholeContent(0)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_no_range_and_empty_content_give_the_whole() -> None:
 )
 def test_a_stale_or_weak_if_range_gives_the_whole(if_range: str, partial: bool) -> None:
     assert isinstance(parse_range("bytes=0-1", if_range, etag=ETAG, size=10), RangePart) is partial
-    assert isinstance(parse_range("bytes=99-", '"6"', etag=ETAG, size=10), Whole)
+    assert isinstance(parse_range("bytes=99-", '"6"', etag=ETAG, size=10), WholeContent)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import zxingcpp
 from PIL import Image
 
 from scanner.device_process import DeviceProcess, ProcessLimits
-from scanner.messages import Event, Faulted, Finished, PageDone, Request, Scan
+from scanner.messages import DeviceMessage, Faulted, Finished, PageDone, Request, Scan
 from scanner.profiles import PageMode, PageSource, Profile
 from scanner.spool import Spool
 
@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PROGRAM_SECONDS_MAX = 10
 """For one that hangs; a few take a second."""
 HANGS_MAX = 2
-E_ = TypeVar("E_", bound=Event)
+E_ = TypeVar("E_", bound=DeviceMessage)
 
 SMALL = Profile(resolution_dpi=100, mode=PageMode.GRAY, width_mm=200.0, height_mm=200.0)
 """As large as the test back end goes. A4 is more than it has."""
@@ -34,7 +34,7 @@ _UNDERSCORED = {"number-of-devices": "number_of_devices", "geometry-max": "geome
 
 
 class Ran(NamedTuple):
-    events: list[Event]
+    events: list[DeviceMessage]
 
     @property
     def ending(self) -> Faulted | Finished:
@@ -73,7 +73,7 @@ class Desk:
         *,
         job: str = "job-1",
         patience: ProcessLimits | None = None,
-        on_event: Callable[[DeviceProcess, Event], object] = lambda process, event: None,
+        on_event: Callable[[DeviceProcess, DeviceMessage], object] = lambda process, event: None,
         **changes: Any,
     ) -> Ran:
         return self.run(self.request(device, job=job, **changes), patience, on_event)
@@ -86,7 +86,7 @@ class Desk:
         self,
         request: Request,
         patience: ProcessLimits | None = None,
-        on_event: Callable[[DeviceProcess, Event], object] = lambda process, event: None,
+        on_event: Callable[[DeviceProcess, DeviceMessage], object] = lambda process, event: None,
     ) -> Ran:
         events = []
         with DeviceProcess(request, self.state, patience) as process:

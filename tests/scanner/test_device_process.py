@@ -16,7 +16,7 @@ from scanner.device_process import DeviceProcess, ProcessLimits, list_devices
 from scanner.errors import Fault
 from scanner.messages import (
     Describe,
-    Event,
+    DeviceMessage,
     Faulted,
     Finished,
     Opened,
@@ -185,9 +185,9 @@ def test_describing_a_device_tells_its_sources_and_scans_nothing(desk: Desk) -> 
 def test_a_second_job_is_told_who_has_the_device(desk: Desk) -> None:
     """SANE itself lets both scan, and mixes them up."""
     device = "simulated:feeder?stall=1"
-    found: list[Event] = []
+    found: list[DeviceMessage] = []
 
-    def try_too(process: DeviceProcess, event: Event) -> None:
+    def try_too(process: DeviceProcess, event: DeviceMessage) -> None:
         if isinstance(event, PageStarted):
             found.extend(desk.feed(device, job="other", holder="Mr Summer").events)
             found.extend(desk.run(Describe(device=device, holder="Mr Summer")).events)
@@ -254,7 +254,7 @@ def test_a_job_without_end_is_ended(desk: Desk) -> None:
 
 
 def test_cancelling_keeps_the_finished_pages_and_no_part_of_one(desk: Desk) -> None:
-    def cancel(process: DeviceProcess, event: Event) -> None:
+    def cancel(process: DeviceProcess, event: DeviceMessage) -> None:
         if isinstance(event, Progress) and event.number == 2:
             process.cancel()
             process.cancel()
@@ -270,7 +270,7 @@ def test_a_slow_read_of_a_real_back_end_is_cancelled(back_end: BackEnd, desk: De
     """Five seconds of reading, in small pieces; the device is free afterwards."""
     back_end(read_delay="true", read_delay_duration=50_000)
 
-    def cancel(process: DeviceProcess, event: Event) -> None:
+    def cancel(process: DeviceProcess, event: DeviceMessage) -> None:
         if isinstance(event, Progress):
             process.cancel()
 
@@ -282,7 +282,7 @@ def test_a_slow_read_of_a_real_back_end_is_cancelled(back_end: BackEnd, desk: De
 
 
 def test_a_device_that_does_not_listen_is_cancelled_all_the_same(desk: Desk) -> None:
-    def cancel(process: DeviceProcess, event: Event) -> None:
+    def cancel(process: DeviceProcess, event: DeviceMessage) -> None:
         if isinstance(event, PageStarted) and event.number == 2:
             process.cancel()
 
@@ -291,7 +291,7 @@ def test_a_device_that_does_not_listen_is_cancelled_all_the_same(desk: Desk) -> 
 
 
 def test_a_process_that_dies_is_a_fault_and_its_pages_are_told(desk: Desk) -> None:
-    def kill(process: DeviceProcess, event: Event) -> None:
+    def kill(process: DeviceProcess, event: DeviceMessage) -> None:
         if isinstance(event, Progress) and event.number == 2:
             os.kill(process.pid, signal.SIGKILL)
 
@@ -301,7 +301,7 @@ def test_a_process_that_dies_is_a_fault_and_its_pages_are_told(desk: Desk) -> No
 
 def test_a_page_that_was_stored_and_not_told_of_is_told_when_the_process_is_gone(desk: Desk) -> None:
     """Killed between the spool and the pipe: the event is made up for from the disk."""
-    told: list[Event] = []
+    told: list[DeviceMessage] = []
     with DeviceProcess(desk.request("simulated:feeder?pages=3&stall=2&seconds=0", source=PageSource.FEEDER),
                        desk.state, QUICK) as process:  # fmt: skip
         while b'"number":2' not in process._unread:

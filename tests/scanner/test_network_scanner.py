@@ -8,7 +8,7 @@ import pytest
 
 from scanner.device_process import DeviceProcess, ProcessLimits
 from scanner.errors import Fault
-from scanner.messages import Describe, Event, Faulted, Finished, Opened, PageDone, encode_message
+from scanner.messages import Describe, DeviceMessage, Faulted, Finished, Opened, PageDone, encode_message
 from scanner.profiles import PROFILES, PageMode, PageSource
 from tests.scanner.devices import ROOT, Desk, numbers
 from tests.scanner.escl import DEVICE, Scanner, text_of
@@ -95,7 +95,7 @@ def test_a_device_that_stalls_is_ended_and_the_next_job_works(scanner: Scanner, 
 def test_a_stalled_device_can_be_cancelled(scanner: Scanner, desk: Desk) -> None:
     scanner.load(5, stall=2)
 
-    def cancel(process: DeviceProcess, event: Event) -> None:
+    def cancel(process: DeviceProcess, event: DeviceMessage) -> None:
         if isinstance(event, PageDone):
             process.cancel()
 

@@ -14,7 +14,7 @@ from psycopg_pool import ConnectionPool
 from domain.envelope import UNSET
 from domain.values import uuid7
 from store import key_cache
-from store.key_cache import Recent
+from store.key_cache import KeyCache
 from store.key_encryption import KeyEncryptionKeys
 from store.keys import Keys, customer_ids, reference_of
 from tests.builders.events import a_letter, an_envelope
@@ -126,7 +126,7 @@ def test_a_key_that_is_destroyed_before_its_append_settles_is_not_kept(parts: Po
 
 
 def test_so_many_drops_that_some_are_no_longer_known_keep_out_what_was_read_before() -> None:
-    recent = Recent[int, str](10)
+    recent = KeyCache[int, str](10)
     mark = recent.mark()
     for number in range(key_cache.DROPS_MAX + 1):
         recent.drop(number)
@@ -273,7 +273,7 @@ def test_what_was_forgotten_is_read_again(parts: PostgresLog, keys: Keys, pool: 
 def test_memory_holds_two_generations_of_keys_and_no_more(
     parts: PostgresLog, keys: Keys, pool: Counting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keys, "_papers", Recent[int, Any](4))
+    monkeypatch.setattr(keys, "_papers", KeyCache[int, Any](4))
     papers = [archive(parts) for _ in range(12)]
     for paper in papers:
         keys.prefetch_keys([paper])
@@ -287,7 +287,7 @@ def test_memory_holds_two_generations_of_keys_and_no_more(
 def test_memory_holds_two_generations_of_customers_and_no_more(
     parts: PostgresLog, keys: Keys, pool: Counting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keys, "_customers", Recent[Any, Any](4))  # two customers: by reference, and by id
+    monkeypatch.setattr(keys, "_customers", KeyCache[Any, Any](4))  # two customers: by reference, and by id
     customers = [f"customer {n}" for n in range(6)]
     for customer in customers:
         archive(parts, customer)

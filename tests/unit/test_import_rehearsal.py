@@ -6,7 +6,7 @@ from datetime import date
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.importing import Importing, ImportLine, RefusedDraft, Result, There, build_importing
+from domain.importing import AlreadyImported, Importing, ImportLine, RefusedDraft, Result, build_importing
 from service.import_rehearsal import rehearsal_of
 from tests.builders.imports import a_given_file, a_line, a_luhn_code, a_mandate_line, examine
 from tests.builders.memory import MemoryDesk
@@ -72,7 +72,7 @@ def test_brought_again_whatever_was_taken_is_there(lines: list[ImportLine], batc
     assert desk.trace() == trace
     papers = [result.paper if not isinstance(result, RefusedDraft) else None for result in first]
     for paper, result in zip(papers, second, strict=True):
-        if paper is None and isinstance(result, There):
+        if paper is None and isinstance(result, AlreadyImported):
             assert result.paper in papers
         else:
-            assert result == There(paper) if paper else isinstance(result, RefusedDraft)
+            assert result == AlreadyImported(paper) if paper else isinstance(result, RefusedDraft)

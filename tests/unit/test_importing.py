@@ -9,7 +9,16 @@ from msgspec.structs import replace
 
 from domain.authorization import AuthorizationRegistered, AuthorizationStatus, ExpiryCause
 from domain.document import Description, DocumentArchived
-from domain.importing import BATCH_LINES_MAX, Examine, ImportLine, Prepared, RefusedDraft, Result, TakenDraft, There
+from domain.importing import (
+    BATCH_LINES_MAX,
+    AlreadyImported,
+    Examine,
+    ImportLine,
+    Prepared,
+    RefusedDraft,
+    Result,
+    TakenDraft,
+)
 from domain.received_file import Examined, Received
 from domain.refusals import (
     CustomerErased,
@@ -226,13 +235,13 @@ def test_a_line_that_is_brought_again_is_there_and_its_file_is_not_looked_at_aga
     paper = taken(desk, line)
     before = desk.trace()
     again = prepared(desk, line, examine=lambda files: pytest.fail("looked at again"))
-    assert desk.importing.append_lines(again) == [There(paper)]
+    assert desk.importing.append_lines(again) == [AlreadyImported(paper)]
     assert desk.trace() == before
 
 
 def test_an_external_id_stands_for_the_line_whatever_else_it_says_now(desk: MemoryDesk) -> None:
     paper = taken(desk, a_line(external_id="old-9"))
-    assert bring(desk, a_line(external_id="old-9", note="corrected since")) == [There(paper)]
+    assert bring(desk, a_line(external_id="old-9", note="corrected since")) == [AlreadyImported(paper)]
 
 
 def test_without_one_a_line_that_says_anything_else_is_another(desk: MemoryDesk) -> None:
@@ -247,13 +256,13 @@ def test_the_content_of_a_file_tells_lines_apart_and_not_its_name(desk: MemoryDe
     first, second, third = bring(desk, one, other, renamed)
     assert isinstance(first, TakenDraft)
     assert isinstance(second, TakenDraft)
-    assert third == There(first.paper)
+    assert third == AlreadyImported(first.paper)
 
 
 def test_what_came_in_with_this_external_id_by_another_door_is_there(desk: MemoryDesk) -> None:
     note, letter = desk.note(external_id="crm-1"), desk.file(external_id="crm-2")
-    assert bring(desk, a_line(external_id="crm-1")) == [There(note)]
-    assert bring(desk, a_file_line(b"whatever", external_id="crm-2")) == [There(letter)]
+    assert bring(desk, a_line(external_id="crm-1")) == [AlreadyImported(note)]
+    assert bring(desk, a_file_line(b"whatever", external_id="crm-2")) == [AlreadyImported(letter)]
     assert len(desk.contents.plain) == 1
 
 
@@ -279,7 +288,7 @@ def test_what_was_moved_to_another_customer_since_is_there(desk: MemoryDesk, ext
     desk.archive.corrections.reassign_authorization(
         paper, "100235", "wrong card", a_caller(), rights=EVERYTHING, expected_version=1
     )
-    assert bring(desk, line) == [There(paper)]
+    assert bring(desk, line) == [AlreadyImported(paper)]
 
 
 # -- within one batch -------------------------------------------------------------------------------------------------
@@ -289,7 +298,7 @@ def test_the_second_of_two_equal_lines_is_there(desk: MemoryDesk) -> None:
     for line in LINES:
         first, second = bring(desk, line, line)
         assert isinstance(first, TakenDraft)
-        assert second == There(first.paper)
+        assert second == AlreadyImported(first.paper)
 
 
 CLASHES: dict[str, tuple[ImportLine, ImportLine, type[Exception]]] = {
@@ -428,7 +437,7 @@ def test_two_imports_of_one_list_take_each_line_once(desk: MemoryDesk) -> None:
     others: list[Result] = []
     desk.log.before_append.append(lambda: others.extend(bring(desk, *lines)))
     results = bring(desk, *lines)
-    assert results == [There(other.paper) for other in others if isinstance(other, TakenDraft)]
+    assert results == [AlreadyImported(other.paper) for other in others if isinstance(other, TakenDraft)]
     assert len(desk.contents.plain) == 1
 
 

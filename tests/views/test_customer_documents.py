@@ -14,7 +14,7 @@ from domain.document import Describe, Reclassify, Withdraw
 from domain.refusals import ValidationFailed
 from projections import authorizations, customer_documents
 from projections.customer_documents import Item, PaperFilters, PaperRow, fold_item
-from projections.reading import Floor, TypesOld, ViewBehind
+from projections.reading import Floor, StaleTypes, ViewBehind
 from projections.views import VIEWS
 from tests.builders.papers import a_document_type
 from tests.views.desk import CUSTOMERS, EVERYTHING, Desk, paper_of, shown
@@ -481,7 +481,7 @@ def test_who_knows_older_types_than_there_are_is_not_answered(desk: Desk) -> Non
     assert asked(version).row.id == letter
     desk.define("LETTER", msgspec.structs.replace(desk.types()["LETTER"].definition, labels={"en": "Post"}))
     assert desk.log.catalogue_version() > version
-    with pytest.raises(TypesOld):
+    with pytest.raises(StaleTypes):
         asked(version)
     assert asked(desk.log.catalogue_version()).row.id == asked(None).row.id == letter
 

@@ -13,7 +13,7 @@ from domain.administration import CreateToken
 from domain.document import Reclassify, Withdraw
 from projections import audit_history, feed, tracking
 from projections.audit_history import HistoryFilters
-from projections.feed import POSITIONS_MAX, TOPICS, FeedPage, FeedRights, Wanted
+from projections.feed import POSITIONS_MAX, TOPICS, FeedPage, FeedRights, FeedSelection
 from projections.view import EVENTS
 from tests.builders.papers import a_caller, a_document_type
 from tests.views.desk import CUSTOMERS, EVERYTHING, Desk, following, paper_of
@@ -24,7 +24,7 @@ WRITERS = 16
 
 
 def asked(desk: Desk, reader: FeedRights = ALL, *, after: int = 0, limit: int = 200, **wanted: Any) -> FeedPage:
-    return desk.ask(lambda conn: feed.fetch_page(conn, reader, Wanted(**wanted), after=after, limit=limit))
+    return desk.ask(lambda conn: feed.fetch_page(conn, reader, FeedSelection(**wanted), after=after, limit=limit))
 
 
 def positions(page: FeedPage) -> list[int]:

@@ -3,6 +3,7 @@
 A list spans all branches and its types, so it exists only for a caller who sees all of them.
 """
 
+from base64 import b64encode
 from collections.abc import Iterable
 from datetime import date
 from functools import partial
@@ -14,6 +15,7 @@ from api.bodies import Code, ReasonBody
 from api.call import Call
 from api.looks import about, record_papers
 from domain.calendar import day_after
+from domain.declaration import sign_declaration
 from domain.disposal import PAPERS_MAX, DuePaper
 from domain.disposals import LoadedDisposal
 from domain.refusals import Forbidden, NotFound
@@ -57,6 +59,13 @@ class DisposalAnswer(msgspec.Struct, frozen=True, kw_only=True):
     approver: str | None
     destroyed: int
     kept: int
+
+
+class SigningKeyAnswer(msgspec.Struct, frozen=True):
+    """The public key of the institution."""
+
+    algorithm: str
+    public_key: str
 
 
 async def list_due(call: Call) -> None:
@@ -107,6 +116,20 @@ async def run(call: Call) -> None:
         task = call.parts.archive.ids.new()
         await call.parts.tasks.add_task(task, "dispose", str(found.id), caller.actor, caller.branch)
     await answer(call, found, status=202)
+
+
+async def declaration(call: Call) -> None:
+    """GET /disposals/{id}/declaration: what was destroyed by whom, when, under which rule; signed."""
+    found, parts = await load(call), call.parts
+    made = await parts.blocking(parts.archive.disposals.declare_disposal, found.id, parts.institution)
+    signed = await parts.blocking(sign_declaration, made, parts.signing_key)
+    call.answer(signed, position=await parts.blocking(parts.last_position))
+
+
+async def show_signing_key(call: Call) -> None:
+    """GET /keys/signing: the public key of the institution's declarations, in base64."""
+    key = await call.parts.blocking(call.parts.signing_key.public_key)
+    call.answer(SigningKeyAnswer(algorithm="Ed25519", public_key=b64encode(key).decode()))
 
 
 # -- shared -------------------------------------------------------------------------------------------------------

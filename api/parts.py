@@ -17,6 +17,7 @@ from domain.access import Principal
 from domain.administration import Identity, User
 from domain.archive import Archive
 from domain.customer import Customer
+from domain.declaration import SigningKey
 from domain.document_type import DocumentType
 from domain.envelope import Recorded
 from domain.finding import Finding, PageFinding
@@ -232,6 +233,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     stations: Stations
     tasks: Tasks
     retentions: DuePapers
+    signing_key: SigningKey
     read_content: ReadContent
     content_free_bytes: Callable[[], int]
     check_limit: CheckLimit

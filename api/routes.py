@@ -35,7 +35,7 @@ from api.authorizations import (
 )
 from api.bodies import CustomerAnswer, CustomerReasonBody, ReasonBody, SavedItem
 from api.customers import ChangesAnswer, CustomerBody, ReportBody, SummaryAnswer
-from api.disposals import DisposalAnswer, DisposalBody, DueItem
+from api.disposals import DisposalAnswer, DisposalBody, DueItem, SigningKeyAnswer
 from api.documents import DescribeBody, DocumentItem, ReclassifyBody
 from api.events import CloudEvent
 from api.forms import FormAnswer, FormBody
@@ -60,6 +60,7 @@ from api.types import TypeAnswer, TypeBody
 from api.work_list import WorkItem
 from domain.access import AccessAction, Verb
 from domain.authorization import AuthorizationStatus
+from domain.declaration import SignedDeclaration
 from domain.document import DocumentStatus
 from domain.values import Kind, Source
 from projections.customer_documents import NEWEST, SORTS, Item
@@ -715,6 +716,22 @@ ROUTES: tuple[Route, ...] = (
         disposals.show,
         "Get a disposal",
         answer=DisposalAnswer,
+    ),
+    read_route(
+        "/v1/disposals/{id}/declaration",
+        Verb.DISPOSALS,
+        disposals.declaration,
+        "Get the signed destruction declaration of a disposal that is done",
+        answer=SignedDeclaration,
+    ),
+    read_route(
+        "/v1/keys/signing",
+        Verb.SESSION,
+        disposals.show_signing_key,
+        "Get the public key of the institution's signatures",
+        answer=SigningKeyAnswer,
+        positioned=False,
+        archive_headers=False,
     ),
     Route(
         method="POST",

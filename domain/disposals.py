@@ -7,21 +7,24 @@ paper, right before it is destroyed, whatever was true when it was listed.
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 import msgspec
 
 from domain import disposal
+from domain.authorization import EvidenceAttached
 from domain.changes import Change, in_stream
-from domain.commands import Caller, CallerRequest, Commands, retry_conflicts
+from domain.commands import MAX_POSITION, Caller, CallerRequest, Commands, retry_conflicts
 from domain.custody import require_destroyable
+from domain.declaration import Declaration, build_declaration
 from domain.destroying import Destroying
 from domain.destruction import DestructionGround
-from domain.disposal import Approve, Complete, Disposal, DuePaper, KeptPaper, Propose, require_runnable
+from domain.disposal import Approve, Complete, Disposal, DisposalState, DuePaper, KeptPaper, Propose, require_runnable
+from domain.envelope import Recorded
 from domain.holding import Holding
 from domain.ports import Clock, EventLog, FirstUse, Ids, KeyRing
-from domain.refusals import NotFound, Refusal, RetentionNotReached, Unavailable
+from domain.refusals import IllegalTransition, NotFound, Refusal, RetentionNotReached, Unavailable
 
 
 class Retained(msgspec.Struct, frozen=True):
@@ -80,6 +83,28 @@ class Disposals(msgspec.Struct, frozen=True, kw_only=True):
         if state is None:
             raise NotFound
         return LoadedDisposal(stream, state)
+
+    def declare_disposal(self, stream: UUID, institution: str) -> Declaration:
+        """The declaration of a disposal that is done. Raises NotFound, or IllegalTransition before its end."""
+        found = self.load_disposal(stream).state
+        if found.state is not DisposalState.DONE:
+            raise IllegalTransition(state=found.state.value)
+        papers = self._load_streams([listed.paper for listed in found.papers])
+        evidence = [
+            r.envelope.body.document
+            for recorded in papers.values()
+            for r in recorded
+            if isinstance(r.envelope.body, EvidenceAttached)
+        ]
+        streams = self._load_streams([stream])
+        return build_declaration(institution, streams[stream], papers | self._load_streams(evidence))
+
+    def _load_streams(self, streams: Sequence[UUID]) -> dict[UUID, list[Recorded[Any]]]:
+        """The events of each stream."""
+        found: dict[UUID, list[Recorded[Any]]] = {stream: [] for stream in streams}
+        for recorded in self.log.load_recorded(streams, MAX_POSITION):
+            found[recorded.envelope.originator_id].append(recorded)
+        return found
 
     def approve_disposal(self, stream: UUID, reason: str, caller: Caller) -> LoadedDisposal:
         """Approve the list. Durable on return. Raises NotFound, ApprovalByProposer or IllegalTransition."""

@@ -27,7 +27,7 @@ from service import logs
 from service.beats import ignore_beat
 from service.belonging import require_own_folder
 from service.database import Addresses
-from service.removal import remove_destroyed
+from service.removal import remove_destroyed, require_right_clock
 from service.settings import Settings, load_settings_from
 from service.verify import Report, record_verification, verify
 from service.wiring import APP_ROLE, PROJECTOR_ROLE, Store, open_store, role_of
@@ -217,6 +217,7 @@ def run_disposal(store: Store, task: Task) -> dict[str, int]:
     archive = store.archive()
     caller = Caller(actor=task.actor, branch=task.branch, correlation_id=archive.ids.new())
     retentions = PaperRetentions(store.pool, archive.catalogues.load_types)
+    require_right_clock(store)
     try:
         state = archive.disposals.run_disposal(UUID(task.view), retentions, caller).state
     finally:

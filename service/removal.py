@@ -3,12 +3,24 @@ interrupted, from the list that the destroying append has written."""
 
 from collections.abc import Callable
 
+from domain.refusals import Unavailable
 from service.beats import ignore_beat
 from service.belonging import require_content_folder
 from service.wiring import Store
 from store import destroyed_contents
+from store.clocks import load_times
 
 BATCH = 500
+
+
+def require_right_clock(store: Store) -> None:
+    """Raise Unavailable unless this program and the database agree about the time: by a clock that is years ahead every
+    retention would have ended."""
+    now = store.archive().clock.now()
+    with store.pool.connection() as conn:
+        skew = load_times(conn, now).skew_seconds
+    if abs(skew) > store.settings.limits.clock_tolerance_seconds:
+        raise Unavailable
 
 
 def remove_destroyed(store: Store, beat: Callable[[], None] = ignore_beat) -> int:

@@ -56,6 +56,7 @@ from store.pools import Connect, make_async_pool, make_pool
 from store.postgres import require_fast_driver
 from store.recorder import ArchiveRecorder, index_options, make_datastore, role_options
 from store.signals import Signals
+from store.signing import Signer
 from store.standing import Standing
 from store.stations import StationReports
 from store.system import RandomIds, SystemClock
@@ -431,6 +432,7 @@ def parts_of(
         page_images=build_page_images(worker, examiner, temporary),
         stations=StationReports(connection),
         tasks=TaskQueue(connection),
+        signing_key=Signer(store.keys),
         retentions=PaperRetentions(store.pool, worker.archive.catalogues.load_types),
         read_content=store.contents.read,
         content_free_bytes=store.directory.free_bytes,

@@ -8,6 +8,7 @@ from uuid import UUID
 import click
 
 from service.commands.common import (
+    always_json,
     as_json,
     assume_yes,
     caller_of,
@@ -16,7 +17,7 @@ from service.commands.common import (
     with_actor_options,
 )
 from service.exits import FAILED, OK, PARTLY, CommandFailed
-from service.output import print_facts, print_list, say
+from service.output import print_facts, print_json, print_list, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,13 +97,28 @@ def show(disposal: UUID, as_json: bool) -> None:
 
 @disposals.command()
 @click.argument("disposal", type=click.UUID)
+@always_json
+def declaration(disposal: UUID) -> None:
+    """Print the destruction declaration: what was destroyed by whom, when, under which rule, signed by the
+    institution."""
+    from domain.declaration import sign_declaration
+    from store.signing import Signer
+
+    settings = load_settings()
+    with open_command_store(settings) as store:
+        made = store.archive().disposals.declare_disposal(disposal, settings.institution)
+        print_json(sign_declaration(made, Signer(store.keys)))
+
+
+@disposals.command()
+@click.argument("disposal", type=click.UUID)
 @assume_yes
 @as_json
 @with_actor_options
 def run(disposal: UUID, yes: bool, as_json: bool, actor: str | None, branch: str | None) -> int:
     """Destroy the papers of a list for good. Each is checked again: one that is held, or kept longer by now, stays and
     is named (exit code 7). After an interruption run it again; it continues. Asks first on a terminal."""
-    from service.removal import remove_destroyed
+    from service.removal import remove_destroyed, require_right_clock
 
     settings = load_settings()
     caller = caller_of(settings, actor, branch)
@@ -112,6 +128,7 @@ def run(disposal: UUID, yes: bool, as_json: bool, actor: str | None, branch: str
         question = f"Destroy {count} papers? Nobody can bring them back."
         if sys.stdin.isatty() and not yes and not click.confirm(question, err=True):
             raise CommandFailed(FAILED, "nothing was destroyed")
+        require_right_clock(store)
         done = archive.disposals.run_disposal(disposal, _retentions_of(store), caller)
         remove_destroyed(store)
     for one in done.state.kept:

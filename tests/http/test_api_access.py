@@ -93,6 +93,8 @@ TABLE = {
     ("POST", "/v1/disposals"): SUPERVISION,
     ("GET", "/v1/disposals/{id}"): SUPERVISION,
     ("POST", "/v1/disposals/{id}/approve"): SUPERVISION,
+    ("GET", "/v1/disposals/{id}/declaration"): SUPERVISION,
+    ("GET", "/v1/keys/signing"): " ".join(ROLES),
     ("POST", "/v1/disposals/{id}/run"): SUPERVISION,
     ("GET", "/v1/operations"): "operator",
     ("POST", "/v1/operations"): "operator",
@@ -245,6 +247,12 @@ class Asking:
 
     def _get_v1_disposals_id(self) -> dict[str, Any]:
         return {"url": a_disposal(self.served, self.letter["id"])}
+
+    def _get_v1_disposals_id_declaration(self) -> dict[str, Any]:
+        address = a_disposal(self.served, self.letter["id"])
+        self.desk.post(f"{address}/run").raise_for_status()
+        wait_until(lambda: self.desk.get(address).json()["state"] == "done", 30, "the run did not end")
+        return {"url": f"{address}/declaration"}
 
     def _post_v1_disposals_id_approve(self) -> dict[str, Any]:
         return {"url": a_disposal(self.served, self.letter["id"]) + "/approve", "json": {"reason": "compared"}}

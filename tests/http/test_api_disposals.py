@@ -1,10 +1,13 @@
 """Disposals over HTTP: the list of what is due, a proposal, its approval by another, the run; each refusal once."""
 
+import json
 import secrets
+from base64 import b64decode
 from typing import Any
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from domain.document_type import DefineType, Retention
 from tests.builders.papers import a_caller, a_document_type
@@ -56,6 +59,7 @@ def test_from_the_due_list_to_the_tombstone(
     assert proposer.post("/v1/disposals", json={"types": [code]}, headers=key).json()["id"] == proposed.json()["id"]
     address = proposed.headers["Location"]
     assert problem_of(proposer.post(f"{address}/run"), 409) == "approval-missing"
+    assert problem_of(proposer.get(f"{address}/declaration"), 409) == "illegal-transition"
     reason = {"reason": "compared with the rules"}
     assert problem_of(proposer.post(f"{address}/approve", json=reason), 409) == "approval-by-proposer"
     approved = approver.post(f"{address}/approve", json=reason).json()
@@ -66,6 +70,14 @@ def test_from_the_due_list_to_the_tombstone(
     tombstone = proposer.get(f"/v1/authorizations/{paper}", headers=at(served.last_position())).json()
     assert (tombstone["status"], tombstone["note"]) == ("destroyed", None)
     assert due(proposer, code, 0) == []
+    signed = proposer.get(f"{address}/declaration").json()
+    published = served.as_("viewer").get("/v1/keys/signing").json()["public_key"]
+    public = Ed25519PublicKey.from_public_bytes(b64decode(published))
+    public.verify(b64decode(signed["signature"]), signed["statement"].encode())
+    [gone] = signed["declaration"]["destroyed"]
+    assert (gone["id"], gone["trigger"], gone["original_held"]) == (paper, "entitlement_end", True)
+    assert signed["declaration"] == json.loads(signed["statement"])
+    assert signed["declaration"]["proposed_by"] != signed["declaration"]["approved_by"]
     assert problem_of(proposer.post(f"{address}/run"), 409) == "illegal-transition"
 
 

@@ -18,6 +18,7 @@ from click.testing import CliRunner
 from domain.disposal import DuePaper
 from domain.ports import VersionConflict
 from domain.refusals import FieldError, Refusal, ValidationFailed, all_refusals
+from projections.disposals import PaperRetentions
 from service.__main__ import cli
 from service.exits import FAILED, TRY_AGAIN, USAGE, ending_of
 from store.postgres import Cluster, choose_folder
@@ -141,6 +142,9 @@ def test_every_verb_does_its_work_as_a_shell_starts_it(archive: Program, tmp_pat
     due, _ = an_ended(archive), an_ended(archive)
     approved, run = (proposed(archive, due) for _ in range(2))
     archive.follow()
+    done = proposed(archive, letter)
+    retentions = PaperRetentions(archive.store.pool, archive.archive.catalogues.load_types)
+    archive.archive.disposals.run_disposal(done, retentions, a_caller())
     manifest = tmp_path / "customers.csv"
     manifest.write_text(f"id,name,birth_date,card_numbers,home_branch,kind\n200001,{NAME},,,,\n")
     empty = tmp_path / "papers"
@@ -150,6 +154,7 @@ def test_every_verb_does_its_work_as_a_shell_starts_it(archive: Program, tmp_pat
         "disposals approve": (approved, "--reason", "compared"),
         "disposals run": (run,),
         "disposals show": (run,),
+        "disposals declaration": (done,),
         "events show": (1,),
         "history authorization": (consent,),
         "history customer": ("100234",),

@@ -56,3 +56,5 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     silence_seconds_max: float = 60.0
     view_lag_seconds_max: float = 120.0
     clock_tolerance_seconds: float = 300.0
+    backup_age_hours_max: float = 48.0
+    verify_age_hours_max: float = 840.0

@@ -26,9 +26,12 @@ STANDING = (
     ("dossier_part_silence_seconds", "Age of the last heartbeat of a part", "gauge"),
 )
 RUNS = (
-    ("dossier_last_run_timestamp_seconds", "End of the last sweep or verification, in seconds since the epoch"),
-    ("dossier_last_run_seconds", "Duration of the last sweep or verification"),
-    ("dossier_last_run_problems", "Problems that the last sweep or verification found"),
+    (
+        "dossier_last_run_timestamp_seconds",
+        "End of the last sweep, verification or back-up, in seconds since the epoch",
+    ),
+    ("dossier_last_run_seconds", "Duration of the last sweep, verification or back-up"),
+    ("dossier_last_run_problems", "Problems that the last sweep, verification or back-up found"),
 )
 
 

@@ -17,6 +17,7 @@ from domain.refusals import InsufficientStorage, Unavailable
 from migrations.runner import newest_version
 from projections.tracking import LAG_SECONDS
 from service.lapses import load_note
+from service.upkeep import AGES, find_overdue
 from store.clocks import TIMES, Times, find_disagreement
 from store.content_directory import ContentDirectory
 from store.key_encryption import KeyEncryptionKeys, KeyUnfit, load_keys
@@ -61,6 +62,7 @@ class Health:
             "keys": self._check_keys,
             "decoders": self._check_decoders,
             "clock": self._check_clock,
+            "upkeep": self._check_upkeep,
         }
         states = await asyncio.gather(*(_state_of(check) for check in checks.values()))
         return dict(zip(checks, states, strict=True))
@@ -101,6 +103,12 @@ class Health:
         wrong = find_disagreement(Times(datetime.now(UTC), *row), self._limits.clock_tolerance_seconds)
         wrong = wrong or load_note(self._lapses_note)
         return f"ok, lapses wait: {wrong}" if wrong else "ok"
+
+    async def _check_upkeep(self) -> str:
+        """Name what was not done for too long. It takes nothing out of service."""
+        async with self._connection() as conn:
+            ages = dict(await (await conn.execute(AGES)).fetchall())
+        return ", ".join(["ok", *find_overdue(ages, self._limits)])
 
     async def _check_keys(self) -> str:
         """Compare the keys that this process has read with the database, because another server may wrap with a newer

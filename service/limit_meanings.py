@@ -50,5 +50,7 @@ MEANINGS = {
     "ballast_bytes": "space reserved for the embedded Postgres on a full disk, in bytes; 0 reserves none",
     "silence_seconds_max": "seconds without a heartbeat after which a part is restarted",
     "view_lag_seconds_max": "seconds that views may be behind before /readyz fails",
+    "backup_age_hours_max": "hours since the last good back-up after which /readyz warns",
+    "verify_age_hours_max": "hours since the last verification after which /readyz warns",
     "clock_tolerance_seconds": "seconds by which the clocks of program and database may differ before expiry waits",
 }

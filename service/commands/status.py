@@ -23,6 +23,7 @@ def status(as_json: bool) -> int:
     from service.lapses import load_note, note_path_of
     from service.parts_door import fetch_part_statuses
     from service.release import release_commit, release_version
+    from service.upkeep import find_overdue
 
     settings = load_settings()
     parts = fetch_part_statuses(settings.home)
@@ -33,11 +34,13 @@ def status(as_json: bool) -> int:
         "settings": list_settings(),
         "serving": parts is not None,
         "parts": [fields_of_part(part) for part in parts or ()],
+        "warnings": [],
         "problems": [],
     }
     try:
         with open_command_store(settings) as store:
             found |= query_store_state(store)
+            found["warnings"] = find_overdue({run["run"]: run["age_seconds"] for run in found["runs"]}, settings.limits)
         if note := load_note(note_path_of(settings.home)):
             found["clock"] = note
     except Exception as error:  # noqa: BLE001  # the reason why the archive does not open is the answer
@@ -145,6 +148,8 @@ def print_status(found: dict[str, Any]) -> None:
         print_line(["part", *(f"{name} {text_of(value)}" for name, value in part.items())])
     for view in found.get("views", ()):
         print_line(["view", *(f"{name} {text_of(value)}" for name, value in view.items())])
+    for warning in found["warnings"]:
+        print_line(["warning", warning])
     for problem in found["problems"]:
         print_line(["problem", problem])
 

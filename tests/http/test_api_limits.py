@@ -172,6 +172,8 @@ TESTED: dict[str, tuple[str, str]] = {
         "tests/service/test_ballast.py::test_it_is_given_free",
     ),
     "silence_seconds_max": (f"{HANGING}::test_who_was_stopped", f"{HANGING}::test_a_part_that_hangs"),
+    "backup_age_hours_max": (f"{HEALTH}::test_what_is_overdue", f"{HEALTH}::test_what_is_overdue"),
+    "verify_age_hours_max": (f"{HEALTH}::test_what_is_overdue", f"{HEALTH}::test_what_is_overdue"),
     "view_lag_seconds_max": (f"{HEALTH}::test_views_that_lag", f"{HEALTH}::test_views_that_lag"),
 }
 

@@ -27,7 +27,7 @@ def test_a_database_that_says_nothing_is_told_in_time_and_hides_no_other_part(
 ) -> None:
     """Its checks once waited one after the other for as long as a request would: 15 s, in which every probe gave up."""
     monkeypatch.setattr(health, "CHECK_SECONDS", 0.05)
-    waiting = Waiting(expected=5)
+    waiting = Waiting(expected=6)
     told = asyncio.run(looked(waiting.connection, tmp_path).check_parts())
     assert told == {
         "database": "no answer",
@@ -37,6 +37,7 @@ def test_a_database_that_says_nothing_is_told_in_time_and_hides_no_other_part(
         "keys": "no answer",
         "decoders": "ok",
         "clock": "no answer",
+        "upkeep": "no answer",
     }
     assert waiting.all_at_once
 
@@ -75,6 +76,23 @@ def test_an_hour_of_doubt_is_told_as_long_as_it_lasts(db: str, tmp_path: Path) -
         assert is_well(parts)
 
 
+def test_what_is_overdue_is_told_and_takes_nothing_out_of_service(db: str, tmp_path: Path) -> None:
+    """Both sides of each limit."""
+    limits = Limits(backup_age_hours_max=10, verify_age_hours_max=100)
+    check_parts = looked(connected(db), tmp_path, limits).check_parts
+    assert asyncio.run(check_parts())["upkeep"] == "ok, no back-up yet, no verification yet"
+    with psycopg.connect(db, autocommit=True) as conn:
+        for backup, verification, told in (
+            (9, 99, "ok"),
+            (11, 99, "ok, last back-up 11 h ago"),
+            (9, 101, "ok, last verification 101 h ago"),
+        ):
+            conn.execute(RUNS, {"backup": timedelta(hours=backup), "verify": timedelta(hours=verification)})
+            parts = asyncio.run(check_parts())
+            assert parts["upkeep"] == told
+            assert is_well(parts)
+
+
 def test_a_pause_and_parked_events_are_told_and_take_nothing_out_of_service(db: str, tmp_path: Path) -> None:
     with psycopg.connect(db, autocommit=True) as conn:
         conn.execute("update views.tracking set paused = true where name = 'authorizations'")
@@ -107,6 +125,14 @@ def connected(url: str) -> Any:
 AN_EVENT = """
     insert into archive.archive_events (originator_id, originator_version, topic, state, recorded_at)
     values (gen_random_uuid(), 1, 'document-archived.v1', '', clock_timestamp() - %s)
+"""
+
+RUNS = """
+    insert into operations.last_run (name, ended_at, seconds, problems, result)
+    values
+        ('backup', clock_timestamp() - %(backup)s::interval, 1, 0, '{}'),
+        ('verify', clock_timestamp() - %(verify)s::interval, 1, 0, '{}')
+    on conflict (name) do update set ended_at = excluded.ended_at
 """
 
 

@@ -72,6 +72,7 @@ OF_OTHERS = {
     "user-password-changed": ActWords(N_("Password changed"), "lock"),
     "user-password-reset": ActWords(N_("Password reset"), "lock"),
     "customer-exported": ActWords(N_("Everything about the customer exported"), "download"),
+    "archive-exported": ActWords(N_("Whole archive exported"), "download"),
     "scan-started": ActWords(N_("Scan started"), "scan"),
     "scan-confirmed": ActWords(N_("Scan confirmed"), "scan"),
     "page-captured": ActWords(N_("Page scanned"), "scan"),

@@ -110,9 +110,15 @@ class ExportCustomer(msgspec.Struct, frozen=True):
     joint: bool
 
 
+class ExportArchive(msgspec.Struct, frozen=True):
+    """Record that the whole archive was exported, up to and including the event at `position`."""
+
+    position: int
+
+
 TokenCommand = CreateToken | RevokeToken
 UserCommand = AddUser | ResetPassword | ChangePassword | DisableUser | EnableUser | BindUser | UnbindUser
-Command = TokenCommand | UserCommand | ExportCustomer
+Command = TokenCommand | UserCommand | ExportCustomer | ExportArchive
 
 
 class TokenCreated(Event, frozen=True, kw_only=True):
@@ -189,9 +195,16 @@ class CustomerExported(Event, frozen=True, kw_only=True):
     joint: bool
 
 
+class ArchiveExported(Event, frozen=True, kw_only=True):
+    """Everything up to and including `position` left the archive; appended before the first file of it."""
+
+    topic: ClassVar[str] = "archive-exported.v1"
+    position: int
+
+
 TokenEvent = TokenCreated | TokenRevoked
 UserEvent = UserAdded | UserPasswordReset | UserPasswordChanged | UserDisabled | UserEnabled | UserBound | UserUnbound
-AdministrationEvent = TokenEvent | UserEvent | CustomerExported
+AdministrationEvent = TokenEvent | UserEvent | CustomerExported | ArchiveExported
 
 
 class Token(msgspec.Struct, frozen=True):
@@ -259,6 +272,8 @@ def decide(state: Administration, command: Command) -> Sequence[AdministrationEv
             return _unbind_user(_require_user(state, name))
         case ExportCustomer(customer=customer, joint=joint):
             return [CustomerExported(customer=customer, joint=joint)]
+        case ExportArchive(position=position):
+            return [ArchiveExported(position=position)]
         case _:
             return _decide_about_user(command, _require_user(state, command.name))
 
@@ -357,7 +372,7 @@ def fold(events: Iterable[AdministrationEvent], state: Administration | None = N
                 tokens[event.name] = Token(event.digest, _principal_from(event))
             case TokenRevoked(name=name):
                 tokens[name] = msgspec.structs.replace(tokens[name], revoked=True)
-            case CustomerExported():
+            case CustomerExported() | ArchiveExported():
                 pass
             case _:
                 name = fold_name(event.name)

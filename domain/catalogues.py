@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from domain import administration, document_type
-from domain.administration import Administration, ExportCustomer
+from domain.administration import Administration, ExportArchive, ExportCustomer
 from domain.changes import Change, in_stream, require_version
 from domain.commands import Caller, CallerRequest, Commands, retry_conflicts
 from domain.document_type import DefineType, DocumentType
@@ -70,6 +70,10 @@ class Catalogues(msgspec.Struct, frozen=True, kw_only=True):
     def export_customer(self, customer: UUID | None, caller: Caller, *, joint: bool) -> None:
         """Record that everything about a customer leaves the archive. Durable on return."""
         self.administer(ExportCustomer(customer=customer, joint=joint), caller)
+
+    def export_archive(self, position: int, caller: Caller) -> None:
+        """Record that everything up to a position leaves the archive. Durable on return."""
+        self.administer(ExportArchive(position), caller)
 
     def _administer_once(self, command: administration.Command, caller: Caller) -> bool:
         state = self.load_administration()

@@ -13,6 +13,7 @@ from psycopg.rows import tuple_row
 
 from domain.access import Rights
 from domain.administration import (
+    ArchiveExported,
     CustomerExported,
     TokenCreated,
     TokenEvent,
@@ -297,8 +298,12 @@ def _changes_of_token(body: TokenEvent) -> Changed:
             return {"revoked": False}, {"revoked": True}
 
 
-def _changes_of_export(body: CustomerExported) -> Changed:
-    return {}, _drop_absent({"customer": body.customer, "joint": body.joint})
+def _changes_of_export(body: CustomerExported | ArchiveExported) -> Changed:
+    match body:
+        case CustomerExported(customer=customer, joint=joint):
+            return {}, _drop_absent({"customer": customer, "joint": joint})
+        case ArchiveExported(position=position):
+            return {}, {"position": position}
 
 
 def _drop_absent(fields: Fields) -> Fields:
@@ -511,7 +516,7 @@ SUBJECTS: dict[type[Event], EventSubject] = {
     **dict.fromkeys(get_args(TypeEvent), EventSubject("document_type", _changes_of_type, "code")),
     **dict.fromkeys(get_args(TokenEvent), EventSubject("token", _changes_of_token, "name")),
     **dict.fromkeys(get_args(UserEvent), EventSubject("user", _changes_of_user, "name")),
-    CustomerExported: EventSubject("export", _changes_of_export),
+    **dict.fromkeys((CustomerExported, ArchiveExported), EventSubject("export", _changes_of_export)),
 }
 
 

@@ -43,4 +43,21 @@ def customer(
     print_facts(msgspec.structs.asdict(done), as_json=as_json)
 
 
+@export.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@as_json
+@with_actor_options
+def archive(folder: Path, as_json: bool, actor: str | None, branch: str | None) -> None:
+    """Write the whole archive, in clear, into the new folder DIR, as an OCFL storage root."""
+    import msgspec
+
+    from service.export_archive import export_archive
+
+    settings = load_settings()
+    caller = caller_of(settings, actor, branch)
+    with open_command_store(settings, contents=True) as store:
+        done = export_archive(store, folder, caller)
+    print_facts(msgspec.structs.asdict(done), as_json=as_json)
+
+
 COMMANDS = (export,)

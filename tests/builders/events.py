@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from domain.access import Role
 from domain.administration import (
+    ArchiveExported,
     CustomerExported,
     TokenCreated,
     TokenRevoked,
@@ -353,6 +354,7 @@ EVERY: tuple[Event, ...] = (
     UserDisabled(name="j.smit"),
     UserEnabled(name="j.smit", password=A_PASSWORD),
     CustomerExported(customer=CUSTOMER, joint=True),
+    ArchiveExported(position=412),
     ScanStarted(device=A_DEVICE, at=SCANNED_AT),
     ScanConfirmed(number=2, at=SCANNED_AT),
     PageCaptured(

@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from domain.access import Role
-from domain.administration import CreateToken, ExportCustomer, RevokeToken
+from domain.administration import CreateToken, ExportArchive, ExportCustomer, RevokeToken
 from domain.archive import AmendMandate, Outcome, SupersedeBy
 from domain.authorization import Cancel, Reinstate, Resume, Suspend
 from domain.catalogue import SHIPPED
@@ -362,8 +362,10 @@ class Clerk:
     def _change_tokens(self) -> None:
         name = f"token-{self.chance.randrange(3)}"
         create = CreateToken(name=name, digest=self.chance.randbytes(32), role=Role.STAFF, branch="EAST")
-        export = ExportCustomer(customer=None, joint=True)
-        command: CreateToken | RevokeToken | ExportCustomer = self.chance.choice((create, RevokeToken(name), export))
+        exports = ExportCustomer(customer=None, joint=True), ExportArchive(position=1)
+        command: CreateToken | RevokeToken | ExportCustomer | ExportArchive = self.chance.choice(
+            (create, RevokeToken(name), *exports)
+        )
         self.desk.archive.catalogues.administer(command, a_caller(actor="cli:root"))
 
     # -- values -------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from uuid import UUID
 import msgspec
 import psycopg
 
-from domain.ports import AlreadyStored, Missing
+from domain.ports import Missing
 from domain.promises import require_value
 from domain.refusals import Unavailable
 from migrations.runner import newest_version
@@ -31,6 +31,7 @@ from store.backups import (
     CONTENTS,
     FORMAT,
     KEYS_DUMP,
+    BackupBusy,
     BackupFolder,
     BackupUnfit,
     FileDigest,
@@ -46,9 +47,10 @@ from store.dumps import PostgresTools
 from store.identity import load_identity
 from store.private_files import sync_folder, write_private
 
-SNAPSHOTS_MAX = 5
+SNAPSHOTS_MAX = 50
 MISSING_MAX = 1_000
 ROWS = 2_000
+NO_CONTENT = UUID(int=0)
 Progress = Callable[[int, int], None]
 
 
@@ -101,11 +103,11 @@ class Copier:
         self._progress(min(self._seen, self._total), self._total)
         if known is not None and self._target.size(key) == known.size_bytes:
             return known
+        if self._target.size(key) is not None:  # copied moments ago, or by a run that did not end
+            return load_line(self._target, key)
         tally = Tally()
         try:
             self._target.put(key, tally.pass_through(self._read_source(key)))
-        except AlreadyStored:  # by a run that did not end
-            return load_line(self._target, key)
         except SourceLost:
             return None
         self.copied += 1
@@ -226,15 +228,17 @@ class Backup:
         self, cut_path: Path, lister: "ContentLister", copier: Copier
     ) -> Iterator[tuple[Snapshot, list[str]]]:
         """A snapshot all of whose contents are in the folder, and the keys of those that the archive has lost."""
-        for attempt in range(1, SNAPSHOTS_MAX + 1):
+        for _ in range(SNAPSHOTS_MAX):
             with psycopg.connect(self._url) as conn:
                 conn.execute("set transaction isolation level repeatable read, read only")
                 snapshot = Snapshot(conn, _first(conn, "select pg_export_snapshot()"), load_facts(conn))
+                for key in iter_keys(conn, lister.find_newest(cut_path / CONTENTS)):
+                    copier.copy_content(key, None)  # at once: they are removed when their scan is cancelled
                 lost = list_readable(conn, lister.write(conn, cut_path / CONTENTS, copier))
-                if attempt < SNAPSHOTS_MAX and self._were_removed(lost):
-                    continue
-                yield snapshot, lost
-                return
+                if not self._were_removed(lost):
+                    yield snapshot, lost
+                    return
+        raise BackupBusy("contents are removed faster than they can be copied: run it again")
 
     def _were_removed(self, keys: list[str]) -> bool:
         """True if some of these contents were removed since the snapshot."""
@@ -275,6 +279,13 @@ class ContentLister:
         sync_folder(file.parent)
         return lost
 
+    def find_newest(self, file: Path) -> UUID:
+        """The last content in the list; ids rise with time."""
+        newest = NO_CONTENT
+        for line in self._folder.iter_contents(file.parent.name):
+            newest = UUID(line.key)
+        return newest
+
     def _read_known(self, file: Path) -> "KnownLines":
         """The lines of this cut's file when there is one, else those of the cut before."""
         if file.exists():
@@ -295,9 +306,9 @@ class KnownLines:
         return self._next if self._next is not None and self._next.key == key else None
 
 
-def iter_keys(conn: psycopg.Connection[Any]) -> Iterator[str]:
-    """The keys of all contents that the log names, in rising order; page by page, in any transaction."""
-    after = UUID(int=0)
+def iter_keys(conn: psycopg.Connection[Any], after: UUID = NO_CONTENT) -> Iterator[str]:
+    """The keys of the contents that the log names, those after one, in rising order; page by page, in any
+    transaction."""
     while rows := conn.execute(KEYS_AFTER, [after, ROWS]).fetchall():
         for (key,) in rows:
             yield str(key)

@@ -24,7 +24,7 @@ STEPS = (
     ("imports", ("lint-imports", "--no-logo", "setup.cfg"), 10),
 )
 # About half of what all test folders take; the others run beside.
-ONE_HALF = ("http", "service")
+ONE_HALF = ("faults", "http", "property", "service")
 # As many failed tests run once more, alone; more than that are no race between two halves on a busy machine.
 ONCE_MORE_MAX = 3
 

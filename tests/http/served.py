@@ -9,10 +9,11 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from domain.users import Users
 from service.database import embedded_address, embedded_cluster, open_database
 from service.prepare import create_token, make_folders, prepare_archive, system_caller
 from service.settings import Settings, load_settings_from
-from service.wiring import APP_ROLE, open_store, role_of
+from service.wiring import APP_ROLE, Store, open_store, role_of
 from store.logins import SUPERUSER
 from tests.fixtures.database import MEMORY, in_memory
 from tests.http import contract
@@ -53,7 +54,7 @@ class Served:
         self.home, self.url = settings.home, f"http://{settings.host}:{settings.port}"
         self.operator_token = ""
         self._clients: dict[str, httpx.Client] = {}
-        self._made = ExitStack()
+        self._made, self._kept = ExitStack(), threading.local()
         limits = httpx.Limits(max_connections=64, max_keepalive_connections=8, keepalive_expiry=2)
         # One for all clients: of hundreds of idle pools each would keep a connection. There is no TLS, and to read the
         # certificates takes 20 ms.
@@ -84,7 +85,6 @@ class Served:
         return self.new_tokens([name], role, **rights)[0]
 
     def new_tokens(self, names: Sequence[str], role: str, **rights: Any) -> list[str]:
-        """Many at once, since to open the store takes 70 ms."""
         with self.archive() as archive:
             caller = system_caller(self.settings)
             return [create_token(archive, caller, name=name, role=Role(role), **rights) for name in names]
@@ -126,21 +126,32 @@ class Served:
 
     @contextmanager
     def users(self) -> Iterator[Users]:
-        with open_store(self.settings, self.database_url, role=role_of(self.database_url, APP_ROLE)) as store:
-            yield store.users(store.archive())
+        yield self._store.users(self._store.archive())
 
     @contextmanager
     def archive(self) -> Iterator[Archive]:
         """The use cases in this process."""
-        with open_store(self.settings, self.database_url, role=role_of(self.database_url, APP_ROLE)) as store:
-            yield store.archive()
+        yield self._store.archive()
+
+    @cached_property
+    def _store(self) -> Store:
+        """Kept: to open one takes 30 ms, and to close it as long."""
+        role = role_of(self.database_url, APP_ROLE)
+        return self._made.enter_context(open_store(self.settings, self.database_url, role=role))
 
     # -- behind its back ----------------------------------------------------------------------------------------
 
     def sql(self, query: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[tuple[Any, ...]]:
-        with psycopg.connect(self.database_url, autocommit=True) as connection:
-            found = connection.execute(query.encode(), values)
-            return found.fetchall() if found.description else []
+        found = self._database().execute(query.encode(), values)
+        return found.fetchall() if found.description else []
+
+    def _database(self) -> "psycopg.Connection[tuple[Any, ...]]":
+        """The connection of this thread, kept: to make one takes as long as a request."""
+        kept: psycopg.Connection[tuple[Any, ...]] | None = getattr(self._kept, "database", None)
+        if kept is None or kept.closed:
+            kept = self._kept.database = psycopg.connect(self.database_url, autocommit=True, prepare_threshold=None)
+            self._made.callback(kept.close)
+        return kept
 
     def last_position(self) -> int:
         """Of the log, whatever the views have of it."""

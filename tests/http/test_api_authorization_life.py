@@ -1,7 +1,6 @@
 """The life of an authorization over HTTP (docs/domain.md G7, §6): each step, who may take it, what it leaves behind."""
 
 import secrets
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -12,7 +11,6 @@ import httpx
 import msgspec
 import pytest
 
-from domain.calendar import add_months
 from tests.http.desk import (
     CONSENT,
     DEBT,
@@ -24,10 +22,8 @@ from tests.http.desk import (
     at,
     check,
     debt_issued,
-    hand_in,
     issued,
     item_of,
-    no_upload,
     noted,
     pointers,
     problem_of,
@@ -36,7 +32,7 @@ from tests.http.desk import (
     view,
     wrongly_lapsed,
 )
-from tests.http.served import CREDITOR, Served, wait_until
+from tests.http.served import Served, wait_until
 
 LOOK_SECONDS_MAX = 40
 SAME_BANK = ("NL91ABNA0417164300", "NL02ABNA0123456789")
@@ -242,26 +238,6 @@ def test_an_amendment_keeps_old_and_new(served: Served, staff: httpx.Client) -> 
     assert last["after"] == {"debtor_name": "K. de Vries", "iban": SAME_BANK[1]}
 
 
-def test_another_bank_makes_the_next_collection_the_first(served: Served, staff: httpx.Client) -> None:
-    """Edge case 12: and the BIC of before was that of the other bank."""
-    item = a_debt(served, iban=SAME_BANK[0], bic="ABNANL2A")
-    amended = stepped(staff, item, "amend", iban=IBANS[1])
-    mandate = read(staff, amended)["mandate"]
-    assert (mandate["sequence_type"], mandate["bic"]) == ("first", None)
-    last = history(staff, amended)[0]
-    assert last["before"] == {"iban": SAME_BANK[0], "bic": "ABNANL2A", "sequence_type": "recurring"}
-    assert last["after"] == {"iban": IBANS[1], "bic": None, "sequence_type": "first"}
-    collected = stepped(staff, amended, "collections", presented_on="2026-03-01", due_on="2026-03-06", outcome="paid")
-    assert read(staff, collected)["mandate"]["sequence_type"] == "recurring"
-
-
-def test_an_amendment_that_changes_nothing_is_no_event(served: Served, staff: httpx.Client) -> None:
-    item = a_debt(served, iban=SAME_BANK[0])
-    answer = step(staff, item["id"], "amend", 1, reason="again", iban=SAME_BANK[0].lower(), debtor_name="J. de Vries")
-    assert (answer.status_code, answer.json()["version"], answer.headers["ETag"]) == (200, 1, '"1"')
-    assert len(history(staff, item)) == 1
-
-
 def test_a_bic_may_be_taken_away(served: Served, staff: httpx.Client) -> None:
     item = a_debt(served, bic="ABNANL2A")
     assert read(staff, stepped(staff, item, "amend", bic=None))["mandate"]["bic"] is None
@@ -296,77 +272,13 @@ def test_a_wrong_iban_is_refused_in_its_own_words(served: Served, staff: httpx.C
     assert good.status_code == 200
 
 
-def test_an_account_and_a_reference_belong_to_one_mandate_in_force(served: Served, staff: httpx.Client) -> None:
-    """I6: through amendments as well; the account is free again when it is left or the mandate is over."""
-    customer, reference = a_customer(served), f"LIB-{secrets.token_hex(6)}"
-    first, second = a_debt(served, customer, iban=IBANS[0]), a_debt(served, customer, mandate_reference=reference)
-    taken = step(staff, second["id"], "amend", 1, reason="x", iban=IBANS[0])
-    assert problem_of(taken, 409) == "mandate-exists"
-    assert taken.json()["existing"] == first["id"]
-    answer = step(staff, first["id"], "amend", 1, reason="x", mandate_reference=reference.upper())
-    assert problem_of(answer, 409) == "mandate-reference-taken"
-    moved = stepped(staff, first, "amend", iban=IBANS[2])
-    third = noted(staff, customer, type=DEBT, mandate=a_mandate(iban=IBANS[0]))
-    stepped(staff, third, "revoke", received_on="2026-02-01")
-    assert stepped(staff, moved, "amend", iban=IBANS[0])["version"] == 3
-
-
-def test_a_mandate_without_collection_data_takes_its_iban_first(served: Served, staff: httpx.Client) -> None:
-    """I7."""
-    item = noted(staff, a_customer(served), type=DEBT, signed_on="2026-01-31")
-    assert pointers(step(staff, item["id"], "amend", 1, reason="x", debtor_name="J.")) == {"/iban"}
-    presented: dict[str, Any] = {"presented_on": "2026-02-01", "due_on": "2026-02-06", "outcome": "paid"}
-    incomplete = step(staff, item["id"], "collections", 1, **presented)
-    assert problem_of(incomplete, 409) == "illegal-transition"
-    assert incomplete.json()["state"] == "incomplete"
-    amended = stepped(staff, item, "amend", iban=IBANS[1], debtor_name="J. de Vries")
-    statement = read(staff, amended)
-    assert statement["collection"]["complete"] is True
-    assert statement["mandate"]["signature_date"] == "2026-01-31"
-    assert statement["mandate"]["creditor_id"] == CREDITOR
-    assert statement["mandate"]["mandate_reference"]
-    assert step(staff, item["id"], "collections", 2, **presented).status_code == 200
-
-
 @pytest.mark.parametrize("verb", ["amend", "collections"])
 def test_what_is_no_mandate_is_neither_amended_nor_collected(served: Served, staff: httpx.Client, verb: str) -> None:
     item = noted(staff, a_customer(served))
     assert pointers(step(staff, item["id"], verb, 1, **body_of(served, verb, item))) == {""}
 
 
-def test_a_suspended_mandate_can_be_amended_and_revoked(served: Served, staff: httpx.Client) -> None:
-    item = stepped(staff, a_debt(served), "suspend")
-    amended = stepped(staff, item, "amend", iban=IBANS[1])
-    assert amended["status"] == "suspended"
-    revoked = stepped(staff, amended, "revoke", received_on="2026-02-01")
-    assert history(staff, revoked)[0]["before"] == {"status": "suspended"}
-
-
 # -- revoke -------------------------------------------------------------------------------------------------------
-
-
-def test_a_revocation_of_a_later_day_leaves_it_active_until_then(
-    served: Served, staff: httpx.Client, today: date
-) -> None:
-    later = (today + timedelta(days=30)).isoformat()
-    item = a_debt(served)
-    revoked = stepped(staff, item, "revoke", received_on=today.isoformat(), effective_on=later)
-    assert (revoked["status"], revoked["version"]) == ("active", 2)
-    last = history(staff, revoked)[0]
-    assert (last["action"], last["before"]) == ("revocation-received", {})
-    assert last["after"] == {"received_on": today.isoformat(), "effective_on": later}
-    presented: dict[str, Any] = {"presented_on": today.isoformat(), "due_on": today.isoformat(), "outcome": "paid"}
-    collected = stepped(staff, revoked, "collections", **presented)
-    assert collected["status"] == "active"
-    at_once = stepped(staff, collected, "revoke", received_on=today.isoformat())
-    assert at_once["status"] == "revoked"
-
-
-def test_the_account_is_free_again_when_it_was_revoked(served: Served, staff: httpx.Client) -> None:
-    customer = a_customer(served)
-    item = a_debt(served, customer, iban=IBANS[0])
-    stepped(staff, item, "revoke", received_on="2026-02-01")
-    assert a_debt(served, customer, iban=IBANS[0])["status"] == "active"
 
 
 @pytest.mark.parametrize(
@@ -419,29 +331,6 @@ def test_a_newer_one_takes_its_place(served: Served, staff: httpx.Client, succes
         item["id"]: "superseded",
         by["id"]: successor,
     }
-
-
-WRONG_SUCCESSORS: dict[str, Callable[[Served, httpx.Client, dict[str, Any]], str]] = {
-    "itself": lambda served, staff, item: str(item["id"]),
-    "nothing": lambda served, staff, item: str(uuid4()),
-    "another customer's": lambda served, staff, item: str(a_debt(served)["id"]),
-    "a document": lambda served, staff, item: str(archived(staff, item["customer"])["id"]),
-    "a consent": lambda served, staff, item: str(noted(staff, item["customer"])["id"]),
-    "one that is over": lambda served, staff, item: str(
-        stepped(staff, a_debt(served, item["customer"]), "revoke", received_on="2026-02-01")["id"]
-    ),
-    "one that rests": lambda served, staff, item: str(
-        stepped(staff, a_debt(served, item["customer"]), "suspend")["id"]
-    ),
-}
-
-
-@pytest.mark.parametrize("what", WRONG_SUCCESSORS)
-def test_what_cannot_take_its_place_is_named(served: Served, staff: httpx.Client, what: str) -> None:
-    item = a_debt(served)
-    by = WRONG_SUCCESSORS[what](served, staff, item)
-    assert pointers(step(staff, item["id"], "supersede", 1, reason="x", by=by)) == {"/by"}
-    assert read(staff, item)["status"] == "active"
 
 
 @pytest.mark.parametrize("by", ["x", "", 7, None, "0193f3a0", "../x"])
@@ -508,19 +397,6 @@ def test_a_wrong_collection_is_named(served: Served, staff: httpx.Client, change
     assert pointers(step(staff, a_debt(served)["id"], "collections", 1, **body)) == {pointer}
 
 
-def test_what_was_presented_while_it_held_can_be_reported_when_it_is_over(
-    served: Served, staff: httpx.Client, today: date
-) -> None:
-    """Refunds come weeks later."""
-    revoked = stepped(staff, a_debt(served), "revoke", received_on="2026-06-01")
-    in_time: dict[str, Any] = {"presented_on": "2026-05-01", "due_on": "2026-05-06", "outcome": "refunded"}
-    refunded = stepped(staff, revoked, "collections", **in_time)
-    assert refunded["status"] == "revoked"
-    late = step(staff, revoked["id"], "collections", "*", **{**in_time, "presented_on": "2026-06-01"})
-    assert problem_of(late, 409) == "authorization-not-active"
-    assert late.json()["authorization_status"] == "revoked"
-
-
 def test_a_due_day_at_an_end_of_the_calendar_is_no_mistake_of_ours(served: Served, staff: httpx.Client) -> None:
     for due_on in ("2027-01-31", "0001-01-01"):
         item = a_debt(served)
@@ -533,40 +409,7 @@ def test_a_due_day_at_an_end_of_the_calendar_is_no_mistake_of_ours(served: Serve
     assert served.sql("select * from views.parked") == []
 
 
-# -- cancel -------------------------------------------------------------------------------------------------------
-
-
-def test_a_cancelled_form_can_neither_be_signed_nor_called_back_again(served: Served, staff: httpx.Client) -> None:
-    """F4."""
-    made = issued(staff, a_customer(served))
-    stepped(staff, made["authorization"], "cancel")
-    assert problem_of(hand_in(staff, made["scan_code"]), 409) == "authorization-not-active"
-    assert problem_of(check(staff, made["scan_code"]), 409) == "authorization-not-active"
-    again = step(staff, made["authorization"]["id"], "cancel", 2, reason="x")
-    assert problem_of(again, 409) == "illegal-transition"
-    assert again.json()["state"] == "cancelled"
-
-
-def test_what_was_signed_can_only_be_revoked(served: Served, staff: httpx.Client) -> None:
-    made = issued(staff, a_customer(served))
-    item = item_of(no_upload(staff, None, type=None, scan_code=made["scan_code"]))
-    refused = step(staff, item["id"], "cancel", item["version"], reason="x")
-    assert problem_of(refused, 409) == "illegal-transition"
-    assert stepped(staff, item, "revoke", received_on="2026-02-01")["status"] == "revoked"
-
-
 # -- the calendar -------------------------------------------------------------------------------------------------
-
-
-def days_without_collection(today: date) -> tuple[date, date]:
-    """A day of signature by which 36 months are over, and one by which they are not; two days from the edge, so that
-    no midnight matters. The edge itself is tested where a clock can be set: tests/unit/test_mandate.py."""
-    over = next(d for d in days_back(today) if add_months(d, 36) < today - timedelta(days=2))
-    return over, next(d for d in reversed(days_back(today)) if add_months(d, 36) > today + timedelta(days=2))
-
-
-def days_back(today: date) -> list[date]:
-    return [today - timedelta(days=n) for n in range(1085, 1110)]
 
 
 def lapsed(client: httpx.Client, item: dict[str, Any], status: str = "expired") -> dict[str, Any]:
@@ -579,60 +422,30 @@ def lapsed(client: httpx.Client, item: dict[str, Any], status: str = "expired") 
 
 @pytest.fixture(scope="module")
 def calendar(served: Served) -> dict[str, dict[str, Any]]:
-    """All that the follower is to find or to leave alone, noted at once so that it is waited for once."""
+    """What the follower is to find, noted at once so that it is waited for once; whom it leaves alone is in
+    tests/unit/test_mandate.py."""
     staff, today = served.as_("staff"), datetime.now(ZoneInfo(served.settings.timezone)).date()
-    over, within = days_without_collection(today)
+    over = today - timedelta(days=1110)
     before = (today - timedelta(days=3)).isoformat()
 
-    def debt(signed_on: date, **more: Any) -> dict[str, Any]:
+    def debt(signed_on: date) -> dict[str, Any]:
         mandate = a_mandate(iban=an_iban(), signature_date=signed_on.isoformat())
-        return noted(staff, a_customer(served), type=DEBT, mandate=mandate, **more)
+        return noted(staff, a_customer(served), type=DEBT, mandate=mandate)
 
-    def collected(item: dict[str, Any], due_on: date, outcome: str) -> dict[str, Any]:
-        answer = step(
-            staff,
-            item["id"],
-            "collections",
-            "*",
-            presented_on=due_on.isoformat(),
-            due_on=due_on.isoformat(),
-            outcome=outcome,
-        )
-        return item_of(answer)
-
-    def collected_in_time(outcome: str) -> dict[str, Any]:
-        """Only its collection keeps it: it has to be told before the follower looks."""
-        found = (collected(debt(over), within, outcome) for _ in range(9))
-        return next(item for item in found if item["status"] == "active")
-
-    kept = {
-        "collected of late": collected_in_time("paid"),
-        "rejected of late": collected_in_time("rejected"),
-        "signed of late": debt(within),
-        "an old consent": noted(staff, a_customer(served), signed_on="1999-01-01"),
-        "an old disability": noted(staff, a_customer(served), type="READING_DISABILITY", signed_on="1999-01-01"),
-        "valid until tomorrow": noted(
-            staff, a_customer(served), signed_on="2026-01-01", valid_until=(today + timedelta(days=2)).isoformat()
-        ),
-    }
     ended = {
         "never collected": debt(over),
-        "collected long ago": collected(debt(date(2010, 1, 1)), date(2012, 1, 1), "paid"),
         "valid until yesterday": noted(staff, a_customer(served), signed_on="2026-01-01", valid_until=before),
         "of the first year": debt(date(1, 1, 1)),
-        "signed on a leap day": debt(date(2020, 2, 29)),
-        "rejected on a leap day": collected(debt(date(2019, 3, 1)), date(2020, 2, 29), "rejected"),
     }
     for item in ended.values():
         lapsed(staff, item)
-    return {**kept, **ended}
+    return ended
 
 
 @pytest.mark.parametrize(
     ("what", "cause"),
     [
         ("never collected", "no-collection"),
-        ("collected long ago", "no-collection"),
         ("of the first year", "no-collection"),
         ("valid until yesterday", "validity"),
     ],
@@ -648,65 +461,6 @@ def test_what_the_calendar_has_ended_is_written_down_by_the_system(
     assert (last["after"]["status"], last["after"]["cause"]) == ("expired", cause)
     [row] = view(staff, item["customer"])
     assert (row["status"], row["version"]) == ("expired", item["version"] + 1)
-
-
-@pytest.mark.parametrize(
-    ("what", "last_day"),
-    [
-        ("signed on a leap day", "2023-02-28"),
-        ("rejected on a leap day", "2023-02-28"),
-        ("collected long ago", "2015-01-01"),
-        ("of the first year", "0004-01-01"),
-    ],
-)
-def test_the_last_day_is_36_months_after_the_signature_or_the_last_collection(
-    staff: httpx.Client, calendar: dict[str, dict[str, Any]], what: str, last_day: str
-) -> None:
-    """Edge case 11: from 29 February it is the 28th; whatever became of the collection."""
-    assert history(staff, calendar[what])[0]["after"]["on"] == last_day
-
-
-@pytest.mark.parametrize(
-    "what",
-    ["collected of late", "rejected of late", "signed of late", "an old consent", "an old disability",
-     "valid until tomorrow"],
-)  # fmt: skip
-def test_what_still_holds_is_left_alone(staff: httpx.Client, calendar: dict[str, dict[str, Any]], what: str) -> None:
-    """Counted from the due day of the last one even if it was rejected; only mandates lapse for want of one."""
-    assert read(staff, calendar[what])["status"] == "active"
-
-
-@pytest.mark.parametrize("verb", ["amend", "suspend", "resume", "revoke", "supersede", "cancel"])
-def test_what_has_lapsed_takes_no_step(
-    served: Served, staff: httpx.Client, calendar: dict[str, dict[str, Any]], verb: str
-) -> None:
-    item = calendar["never collected"]
-    answer = step(staff, item["id"], verb, "*", **body_of(served, verb, item))
-    assert problem_of(answer, 409) == "illegal-transition"
-    assert answer.json()["state"] == "expired"
-
-
-def test_what_is_over_by_the_calendar_is_over_before_anybody_wrote_it_down(
-    served: Served, staff: httpx.Client, today: date
-) -> None:
-    """A step or a collection in the seconds before the follower looks."""
-    over, _ = days_without_collection(today)
-    mandate = a_mandate(iban=an_iban(), signature_date=over.isoformat())
-    item = noted(staff, a_customer(served), type=DEBT, mandate=mandate)
-    answer = step(staff, item["id"], "suspend", "*", reason="x")
-    assert problem_of(answer, 409) == "illegal-transition"
-    assert answer.json()["state"] == "expired"
-    presented: dict[str, Any] = {"presented_on": today.isoformat(), "due_on": today.isoformat(), "outcome": "paid"}
-    assert problem_of(step(staff, item["id"], "collections", "*", **presented), 409) == "authorization-not-active"
-    lapsed(staff, item)
-
-
-def test_an_account_is_free_again_when_its_mandate_has_lapsed(
-    served: Served, staff: httpx.Client, calendar: dict[str, dict[str, Any]]
-) -> None:
-    item = calendar["never collected"]
-    iban = read(staff, item)["mandate"]["iban"]
-    assert a_debt(served, item["customer"], iban=iban)["status"] == "active"
 
 
 def test_what_a_wrong_clock_ended_is_again_what_it_was_in_lists_pages_checks_and_as_of(

@@ -480,8 +480,9 @@ def test_a_page_that_is_none_does_not_end_the_scan(staff: httpx.Client, station:
 # -- how a pass ends ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("slug", PROBLEMS)
-@pytest.mark.parametrize("language", ["en", "nl", "de"])
+@pytest.mark.parametrize(
+    ("slug", "language"), [*((slug, "en") for slug in PROBLEMS), ("scanner-jammed", "nl"), ("scanner-jammed", "de")]
+)
 def test_what_stopped_a_scan_is_told_in_plain_words_and_never_in_the_drivers(
     apart: tuple[httpx.Client, Station], slug: str, language: str
 ) -> None:
@@ -597,7 +598,7 @@ def test_a_desk_may_add_pages_of_its_own_to_a_scan(staff: httpx.Client, station:
 
 def test_a_station_that_waits_for_a_job_leaves_the_database_alone(served: Served, station: Station) -> None:
     """Ten looks a second before, for each station: a hundred desks took all connections."""
-    seconds, waiting = 5, 8
+    seconds, waiting = 3, 8
 
     def transactions() -> int:
         return int(served.sql("select xact_commit from pg_stat_database where datname = current_database()")[0][0])

@@ -25,7 +25,7 @@ from tests.http.served import ROOT, Served
 from web import openapi
 
 COMMITTED = ROOT / "api" / "openapi.json"
-EXAMPLES, EXAMPLES_LONG = 12, 60
+EXAMPLES, EXAMPLES_LONG = 6, 60
 # That what the schema allows is accepted and all else refused cannot be asked: whether a customer exists, a code fits
 # or a day has come is no matter of schemas, and an empty parameter is taken as an absent one.
 KEPT_TO = [

@@ -44,6 +44,14 @@ def archive(provider: Provider) -> Iterator[Served]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def adding(provider: Provider) -> Iterator[Served]:
+    """Adds who comes first, under the name in `email`; started while the provider is away."""
+    provider.away = True
+    with serving(**provider.settings(DOSSIER_OIDC_ROLE="viewer", DOSSIER_OIDC_CLAIM="email")) as running:
+        yield running
+
+
 @pytest.fixture(autouse=True)
 def sound(provider: Provider) -> None:
     provider.person, provider.wrong, provider.away = {}, Wrong(), False
@@ -394,59 +402,56 @@ def test_a_disabled_user_does_not_come_in(browser: Browser, archive: Served, kno
 
 
 def test_where_a_role_is_named_who_comes_first_is_added_with_it(
-    provider: Provider, another: Callable[[Served], Browser]
+    adding: Served, provider: Provider, another: Callable[[Served], Browser]
 ) -> None:
     """And while the provider is away, that is said; a start of the archive does not ask it."""
-    more = {"DOSSIER_OIDC_ROLE": "viewer", "DOSSIER_OIDC_CLAIM": "email"}
-    provider.away = True
-    with serving(**provider.settings(**more)) as archive:
-        browser, other = another(archive), another(archive)
-        answer = browser.client.get(THERE)
-        assert (answer.status_code, int(answer.headers["Retry-After"]) >= 1) == (503, True)
-        assert "Not available just now" in answer.text
-        provider.away = False
-        provider.person = {"sub": "k", "preferred_username": "x", "email": "k.visser@library.example"}
-        assert browser.round_trip().status_code == 303
-        session = browser.session
-        assert session is not None
-        assert (session["user"], session["role"]) == ("k.visser@library.example", "viewer")
-        assert browser.round_trip().status_code == 303
-        provider.person = {"sub": "m", "email": "k.visser@library.example"}
-        refused(other.round_trip(), other, "is not a user of this archive")  # another person has this name
-        provider.person = {"sub": "m", "email": "two words"}
-        refused(other.round_trip(), other, "is not a user of this archive")
-        provider.person = {"sub": "m", "email": "ｍira"}
-        refused(other.round_trip(), other, "is not a user of this archive")  # it reads as a name in plain letters
-        provider.person = {"sub": "m", "email": "operator"}
-        refused(other.round_trip(), other, "is not a user of this archive")  # a token has this name
-        with archive.users() as users:
-            assert sorted(users.catalogues.load_administration().users) == ["admin", "k.visser@library.example"]
-        bound = archive.as_("operator").get("/v1/history", params={"action": "user-bound"}).json()["items"]
-        assert [item["after"] for item in bound] == [{"issuer": provider.issuer, "subject": "k"}]
-        history = archive.as_("operator").get("/v1/history", params={"action": "user-added"}).json()["items"]
-        assert {item["actor"] for item in history} == {"system"}
+    archive, provider.away = adding, True
+    browser, other = another(archive), another(archive)
+    answer = browser.client.get(THERE)
+    assert (answer.status_code, int(answer.headers["Retry-After"]) >= 1) == (503, True)
+    assert "Not available just now" in answer.text
+    provider.away = False
+    provider.person = {"sub": "k", "preferred_username": "x", "email": "k.visser@library.example"}
+    assert browser.round_trip().status_code == 303
+    session = browser.session
+    assert session is not None
+    assert (session["user"], session["role"]) == ("k.visser@library.example", "viewer")
+    assert browser.round_trip().status_code == 303
+    provider.person = {"sub": "m", "email": "k.visser@library.example"}
+    refused(other.round_trip(), other, "is not a user of this archive")  # another person has this name
+    provider.person = {"sub": "m", "email": "two words"}
+    refused(other.round_trip(), other, "is not a user of this archive")
+    provider.person = {"sub": "m", "email": "ｍira"}
+    refused(other.round_trip(), other, "is not a user of this archive")  # it reads as a name in plain letters
+    provider.person = {"sub": "m", "email": "operator"}
+    refused(other.round_trip(), other, "is not a user of this archive")  # a token has this name
+    with archive.users() as users:
+        assert sorted(users.catalogues.load_administration().users) == ["admin", "k.visser@library.example"]
+    bound = archive.as_("operator").get("/v1/history", params={"action": "user-bound"}).json()["items"]
+    assert [item["after"] for item in bound] == [{"issuer": provider.issuer, "subject": "k"}]
+    history = archive.as_("operator").get("/v1/history", params={"action": "user-added"}).json()["items"]
+    assert {item["actor"] for item in history} == {"system"}
 
 
 def test_who_comes_first_with_two_browsers_at_once_is_added_once_and_comes_in_with_both(
-    provider: Provider, another: Callable[[Served], Browser]
+    adding: Served, provider: Provider, another: Callable[[Served], Browser]
 ) -> None:
     """The other one adds while this one is about to."""
-    name = f"twice-{secrets.token_hex(4)}"
-    provider.person = {"sub": "twice", "preferred_username": name}
-    with serving(**provider.settings(DOSSIER_OIDC_ROLE="viewer")) as archive:
-        browser, stored = another(archive), uuid4()
-        back = browser.returned(browser.leave())
-        with archive.users() as users, ThreadPoolExecutor(1) as threads:
-            with users.passwords.lock_user(name):
-                answer = threads.submit(browser.client.get, back)
-                wait_until_one_waits(archive)
-                users.passwords.put(stored, name, "of the other", once=True)
-                added = AddUser(NewUser(name=name, role=Role.VIEWER), stored, Identity(provider.issuer, "twice"))
-                users.catalogues.administer(added, system_caller(archive.settings))
-            assert answer.result().status_code == 303, answer.result().text
-        session = browser.session
-        assert session is not None
-        assert session["user"] == name
+    name, archive = f"twice-{secrets.token_hex(4)}", adding
+    provider.person = {"sub": "twice", "email": name}
+    browser, stored = another(archive), uuid4()
+    back = browser.returned(browser.leave())
+    with archive.users() as users, ThreadPoolExecutor(1) as threads:
+        with users.passwords.lock_user(name):
+            answer = threads.submit(browser.client.get, back)
+            wait_until_one_waits(archive)
+            users.passwords.put(stored, name, "of the other", once=True)
+            added = AddUser(NewUser(name=name, role=Role.VIEWER), stored, Identity(provider.issuer, "twice"))
+            users.catalogues.administer(added, system_caller(archive.settings))
+        assert answer.result().status_code == 303, answer.result().text
+    session = browser.session
+    assert session is not None
+    assert session["user"] == name
 
 
 def wait_until_one_waits(archive: Served) -> None:

@@ -362,7 +362,7 @@ def test_the_largest_request_fits() -> None:
 
 
 def test_a_child_that_is_killed_in_the_middle_costs_only_time(tmp_path: Path) -> None:
-    batch = [(files.saved(a_page("RGB", (1200, 900)), "WEBP", lossless=True, method=0, quality=0), 0)] * 12
+    batch = [(files.saved(a_page("RGB", (1200, 900)), "WEBP", lossless=True, method=0, quality=0), 0)] * 6
     together, places = laid(batch)
 
     async def kill_one(pool: Pool, source: int, target: int) -> None:
@@ -415,7 +415,7 @@ def test_each_page_has_the_time_of_a_request(tmp_path: Path) -> None:
     slow = (files.saved(a_page("RGB", (1500, 1100)), "WEBP", lossless=True, method=0, quality=0), 0)
     seconds = 4 * max(seconds_of(lambda: pdf_of(slow)) for _ in range(3))
     with a_pool(tmp_path, children=1, decode_seconds_max=seconds) as pool:
-        assert len(pypdfium2.PdfDocument(assembled(pool, [slow] * 10))) == 10
+        assert len(pypdfium2.PdfDocument(assembled(pool, [slow] * 6))) == 6
 
 
 def test_a_page_that_takes_longer_than_a_request_may_is_refused(tmp_path: Path) -> None:

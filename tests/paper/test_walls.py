@@ -169,7 +169,7 @@ def test_a_decoder_takes_as_many_uploads_of_one_caller_as_is_set(tmp_path: Path)
 def test_a_decoder_that_was_taken_over_cannot_put_off_its_end(first: str) -> None:
     """It blocks all signals and stops all timers; both children do it at once."""
     ends = {"work without end": refusals.FileTooManyPixels, "sleep without end": refusals.Unavailable}
-    times: dict[str, Any] = {"decode_seconds_max": 2.0, "decode_seconds_per_mebibyte": 0.1, "queue_wait_seconds": 10.0}
+    times: dict[str, Any] = {"decode_seconds_max": 1.0, "decode_seconds_per_mebibyte": 0.1, "queue_wait_seconds": 10.0}
     times["decoder_uploads_max"] = 1
     with taken_over(first, **times) as (pool, _), ThreadPoolExecutor(2) as askers:
         asked = {attack: askers.submit(told, pool, {"attack": attack, "target": {}}) for attack in ends}

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from store.postgres import Cluster
-from tests.fixtures.database import PASSWORD, as_login
+from tests.fixtures.database import PASSWORD, as_login, database_url
 from tests.http.served import free_port, name_of, new_home, parent_of, prepared_home, wait_until
 from tests.service.program import NAME, NOTE
 from tests.service.running import ACCOUNTS, PLAIN, Running, begun, give, item, log_lines, running, words
@@ -205,16 +205,16 @@ def test_a_database_that_cannot_be_started_again_is_tried_until_it_can(prepared:
 # -- what it says -----------------------------------------------------------------------------------------------
 
 
-def test_the_log_is_json_with_route_templates_and_names_nobody(home: Path) -> None:
+def test_the_log_is_json_with_route_templates_and_names_nobody(prepared: Path) -> None:
     """Also what gunicorn has to say: it once kept a form of its own, with tracebacks."""
-    with running(home) as archive:
+    with running(prepared) as archive:
         with archive.client() as client:
             paper = archived(client)
             client.get("/v1/customers", params={"q": NAME})
             client.get(f"/v1/customers/{CUSTOMER}/history")
             client.get(f"/v1/{CUSTOMER}/nowhere")
             content(client, paper)
-        token = (home / "operator.token").read_text().strip()
+        token = (prepared / "operator.token").read_text().strip()
         told = words(archive.err)
         os.kill(worker_of(archive), signal.SIGKILL)
         wait_until(lambda: "gunicorn.error: Worker" in archive.err, SECONDS, "a killed worker is not told")
@@ -445,7 +445,7 @@ def test_a_database_that_does_not_answer_asks_to_try_again(home: Path, tmp_path:
     assert said == "dossier: the database does not answer: no server listens on that socket"
 
 
-def test_why_the_database_does_not_answer_is_told_and_no_secret(home: Path, foreign: Cluster) -> None:
+def test_why_the_database_does_not_answer_is_told_and_no_secret(home: Path, cluster_url: str) -> None:
     """M2: with systemd this line is all that there is, every two seconds."""
     with socket.create_server(("127.0.0.1", 0)) as mute:
         port = mute.getsockname()[1]
@@ -453,29 +453,29 @@ def test_why_the_database_does_not_answer_is_told_and_no_secret(home: Path, fore
         assert refused(home, 75, DOSSIER_DATABASE_URL=silent).endswith(": its host does not answer")
     closed = f"postgresql://archivist:secret-word@127.0.0.1:{free_port()}/x"
     assert refused(home, 75, DOSSIER_DATABASE_URL=closed).endswith(": no server listens at that address")
-    other = foreign.url.replace("/postgres?", "/nowhere?")
+    other = database_url(cluster_url, "nowhere")
     assert refused(home, 75, DOSSIER_DATABASE_URL=other).endswith(": there is no such database on that server")
     wrong = refused(home, 2, DOSSIER_DATABASE_URL="mysql://archivist:secret-word@host/x")
     assert "postgresql://LOGIN:PASSWORD@HOST/DATABASE" in wrong
     assert "secret-word" not in wrong
 
 
-def test_a_server_with_too_few_connections_is_refused_before_anything_is_made(home: Path, foreign: Cluster) -> None:
+def test_a_server_with_too_few_connections_is_refused_before_anything_is_made(home: Path, empty_db: str) -> None:
     """8 workers started, and 169 of 300 reads at once were 503: too many clients already."""
-    said = refused(home, 1, DOSSIER_DATABASE_URL=foreign.url, DOSSIER_WORKERS="8")
+    said = refused(home, 1, DOSSIER_DATABASE_URL=empty_db, DOSSIER_WORKERS="8")
     assert said.endswith(
         "DOSSIER_WORKERS=8 may open 216: raise max_connections (or the limit of the login or database),"
         " or set fewer workers"
     )
-    with psycopg.connect(foreign.url) as conn:
+    with psycopg.connect(empty_db) as conn:
         assert conn.execute("select count(*) from pg_namespace where nspname = 'archive'").fetchone() == (0,)
 
 
-def test_over_ipv6_it_says_an_address_that_can_be_asked(home: Path) -> None:
+def test_over_ipv6_it_says_an_address_that_can_be_asked(prepared: Path) -> None:
     if not speaks_ipv6():
-        assert "cannot listen on [::1]:" in refused(home, 1, DOSSIER_HOST="::1")
+        assert "cannot listen on [::1]:" in refused(prepared, 1, DOSSIER_HOST="::1")
         return
-    with begun(home, DOSSIER_HOST="::1") as archive:
+    with begun(prepared, DOSSIER_HOST="::1") as archive:
         where = f"ready http://[::1]:{archive.port}\n"
         wait_until(lambda: archive.out == where, SECONDS, "it does not say so")
         assert httpx.get(f"http://[::1]:{archive.port}/livez").status_code == 200

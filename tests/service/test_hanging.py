@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -70,7 +71,7 @@ def test_a_part_that_hangs_is_killed_and_replaced_and_the_log_says_which_and_sin
     before = {part: pid_of(watched, part) for part in ("projector", "web", "paper")}
     signal_all(before.values(), signal.SIGSTOP)
     for part, pid in before.items():
-        wait_until(lambda part=part, pid=pid: pid_of(watched, part) != pid, SECONDS, f"{part} was not replaced")
+        wait_until(partial(is_replaced, watched, part, pid), SECONDS, f"{part} was not replaced")
         (line,) = said(watched, f"(pid {pid}) gave no heartbeat for {SILENCE} s")
         assert f"{part} hangs: {part}" in line
         assert "killing and restarting it" in line
@@ -79,6 +80,10 @@ def test_a_part_that_hangs_is_killed_and_replaced_and_the_log_says_which_and_sin
     standing = {one.part: one for one in fetch_part_statuses(watched.home) or ()}
     assert [standing[part].restarts for part in before] == [1, 1, 1]
     assert all(one.beat_seconds < SILENCE for one in standing.values())
+
+
+def is_replaced(archive: Running, part: str, before: int) -> bool:
+    return pid_of(archive, part) != before
 
 
 def answers(archive: Running) -> bool:

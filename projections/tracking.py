@@ -94,8 +94,13 @@ def lock_views(conn: psycopg.Connection[Any], names: Iterable[str]) -> list[Trac
     """Lock the rows of some views until the end of the transaction: no other session moves, swaps or resumes them
     meanwhile."""
     names = list(names)
-    conn.execute(LOCK, [names], prepare=True)
+    lock(conn, names)
     return list_tracked(conn, names)
+
+
+def lock(conn: psycopg.Connection[Any], names: Sequence[str]) -> None:
+    """Lock the rows of some views until the end of the transaction, without a look at them."""
+    conn.execute(LOCK, [names], prepare=True)
 
 
 def require_unmoved(conn: psycopg.Connection[Any], expected: Iterable[Tracked]) -> list[Tracked]:
@@ -115,6 +120,19 @@ def advance_views(conn: psycopg.Connection[Any], views: Sequence[View], position
     it (store/standing.py).
     """
     conn.execute(ADVANCE, [position, as_of, [v.name for v in views], [v.shape for v in views]], prepare=True)
+
+
+def advance_unmoved(
+    conn: psycopg.Connection[Any],
+    expected: Sequence[Tracked],
+    shapes: Sequence[int],
+    position: int,
+    as_of: datetime | None,
+) -> None:
+    """As advance_views(), after lock() in the same transaction. Fails, with the transaction, if a view has moved,
+    was paused or has parked events."""
+    names, places = [t.name for t in expected], [t.position for t in expected]
+    conn.execute(ADVANCE_UNMOVED, [position, as_of, names, shapes, places, len(names)], prepare=True)
 
 
 def list_states(conn: psycopg.Connection[Any], last: int) -> list[Status]:
@@ -145,6 +163,18 @@ ADVANCE = """
     set position = %s, as_of = %s, shape = case when t.position = 0 then v.shape else t.shape end
     from unnest(%s::text[], %s::int[]) as v (name, shape)
     where t.name = v.name
+"""
+# The division fails unless all of them were moved. So it needs no answer before the commit.
+ADVANCE_UNMOVED = """
+    with advanced as (
+        update views.tracking as t
+        set position = %s, as_of = %s, shape = case when t.position = 0 then v.shape else t.shape end
+        from unnest(%s::text[], %s::int[], %s::bigint[]) as v (name, shape, position)
+        where t.name = v.name and t.position = v.position and not t.paused
+            and not exists (select from views.parked as p where p.view = t.name)
+        returning 1
+    )
+    select 1 / (count(*) = %s)::int from advanced
 """
 STATUS = """
     select t.name, t.position, greatest(%(last)s, t.position), greatest(%(last)s - t.position, 0), t.paused,

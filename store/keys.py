@@ -8,7 +8,7 @@ import hmac
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 import msgspec
@@ -56,6 +56,17 @@ class CustomerKey(msgspec.Struct, frozen=True):
 class PaperKey(msgspec.Struct, frozen=True):
     cipher: AESGCM
     secret: bytes
+
+
+class KeyRow(NamedTuple):
+    """A paper's key wrapped for one of its customers, and that customer's key as _remember_customer() takes it."""
+
+    paper: UUID
+    paper_wrapped: bytes
+    reference: UUID
+    customer_id: str
+    kek_version: int
+    wrapped: bytes
 
 
 class Keys:
@@ -171,6 +182,17 @@ class Keys:
             stored, _ = self._load_papers(stale)
             self._keyless.put((p.int, True) for p in stale if p.int not in stored)
 
+    def mark(self) -> int:
+        """Taken before rows for remember_keys() are read, so that a key dropped meanwhile is not cached."""
+        return self._papers.mark()
+
+    def remember_keys(self, rows: Iterable[KeyRow], mark: int) -> None:
+        """Cache the keys of these rows, those of known papers excepted. What opens no key is left to prefetch_keys(): a
+        paper can have another wrap."""
+        fresh = {row.paper.int: row for row in rows}
+        unknown = [row for number, row in fresh.items() if self._find_cached(row.paper) is None]
+        self._papers.put(self._unwrap_all(unknown), mark=mark)
+
     def _load_papers(self, papers: list[UUID]) -> tuple[set[int], dict[int, PaperKey]]:
         """Read and cache the keys of these papers; returns the papers that have a key, and the unwrapped keys."""
         mark = self._papers.mark()
@@ -180,7 +202,7 @@ class Keys:
         self._papers.put(found, mark=mark)
         return {paper.int for paper, *_ in rows}, dict(found)
 
-    def _unwrap_all(self, rows: Sequence[tuple[UUID, bytes, UUID, str, int, bytes]]) -> list[tuple[int, PaperKey]]:
+    def _unwrap_all(self, rows: Iterable[tuple[UUID, bytes, UUID, str, int, bytes]]) -> list[tuple[int, PaperKey]]:
         customers: dict[int, AESGCM] = {}
         found: list[tuple[int, PaperKey]] = []
         for paper, wrapped, reference, customer_id, version, customer_wrapped in rows:

@@ -17,7 +17,7 @@ from domain.envelope import Envelope, Meta, Recorded, Unreadable
 from domain.ports import Appended, Claim, CommandKey, CustomerReference, FirstUse, UnsentAppend
 from domain.promises import require_value
 from domain.refusals import CustomerErased
-from store.keys import Keys
+from store.keys import KeyRow, Keys
 from store.mapper import PLANS, EventUnreadable, SealingMapper
 from store.recorder import AppendBatch, ArchiveRecorder, append_arguments, translate_errors
 from store.sealed_append import SealedAppend
@@ -135,15 +135,20 @@ class Log:
     # -- by position --------------------------------------------------------------------------------------------
 
     def load_events_after(self, after: int, limit: int) -> list[Recorded[Any]]:
-        """Up to `limit` events after a position, in order; no event can appear before the last of them later."""
+        """Up to `limit` events after a position, in order; no event can appear before the last of them later.
 
-        def page() -> Sequence[Row]:
+        Their papers' keys come with them: a follower waits for one answer instead of two.
+        """
+        mark = self._keys.mark()
+
+        def page() -> Sequence[tuple[Any, ...]]:
             with self._open_cursor() as cursor:
                 return cursor.execute(AFTER, [after, limit], prepare=True).fetchall()
 
         with translate_errors():
             rows = self._recorder.drop_unsettled(after, page(), page, lambda row: row[0])
-        return self._open_rows(rows)
+        self._keys.remember_keys((KeyRow(row[1], *row[6:]) for row in rows if row[6] is not None), mark)
+        return self._open_rows(row[:6] for row in rows)
 
     def load_events_at(self, positions: Sequence[int], *, opened: Collection[int]) -> list[Recorded[Any]]:
         """The events at these positions, in any order. Outside `opened` the sealed fields are UNSET, as if the key were
@@ -241,11 +246,23 @@ AT = """
     where notification_id = any(%s)
 """
 AFTER = """
-    select notification_id, originator_id, originator_version, recorded_at, topic, state
-    from archive.archive_events
-    where notification_id > %s
-    order by notification_id
-    limit %s
+    select e.notification_id, e.originator_id, e.originator_version, e.recorded_at, e.topic, e.state,
+        k.paper_wrapped, k.reference, k.customer_id, k.kek_version, k.wrapped
+    from (
+        select notification_id, originator_id, originator_version, recorded_at, topic, state
+        from archive.archive_events
+        where notification_id > %s
+        order by notification_id
+        limit %s
+    ) as e
+    left join lateral (
+        select p.wrapped as paper_wrapped, c.reference, c.customer_id, c.kek_version, c.wrapped
+        from keys.paper as p
+        join keys.customer as c on c.reference = p.customer
+        where p.paper = e.originator_id
+        limit 1
+    ) as k on true
+    order by e.notification_id
 """
 BETWEEN = """
     select notification_id, originator_id, originator_version, recorded_at, topic, state

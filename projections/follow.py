@@ -27,7 +27,7 @@ POLL_SECONDS = 0.5
 HOT_SECONDS = 0.2
 HOT_POLL_SECONDS = 0.005
 # Minimum time between two pages while events come singly: a page costs as much as ten events in it.
-GATHER_SECONDS = 0.006
+GATHER_SECONDS = 0.002
 KNOWN_SECONDS = 0.1
 PIPELINED_MAX = 8
 BACK_OFF_SECONDS = (0.05, 5.0)

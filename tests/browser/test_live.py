@@ -149,6 +149,7 @@ def test_while_there_is_no_stream_the_same_is_asked_for_and_the_words_say_so(
         told_until(staff, customer, made)
         page.clock.fast_forward(15_000)
         hears(page, made)
+    free(one_place)
     page.clock.fast_forward(15_000)
     is_live(page)
     following = noted(staff, customer)["position"]

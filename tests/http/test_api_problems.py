@@ -59,11 +59,18 @@ MEMBERS = {"type", "title", "status", "detail", "instance", "trace_id"}
 REACHED_THERE = {
     "request-timeout": "test_api_limits.py",
     "insufficient-storage": "test_api_outages.py",
+    "approval-by-proposer": "test_api_disposals.py",
+    "approval-missing": "test_api_disposals.py",
+    "paper-destroyed": "test_api_content.py",
 }
 NOT_REACHED = {
     **dict.fromkeys(
         ("scanner-jammed", "scanner-cover-open", "scanner-out-of-paper", "scanner-failed"),
         "a session tells it of its last pass, in `problem`: test_api_stations.py; no request is refused by it",
+    ),
+    **dict.fromkeys(
+        ("under-legal-hold", "retention-not-reached"),
+        "a disposal tells it of a paper that it kept: tests/unit/test_disposal.py; no request is refused by it",
     ),
     "not-acceptable": "nothing negotiates: each address has one form of answer and sends it whatever Accept says",
     "scan-code-taken": "a form draws another number; only what is imported brings a code along",

@@ -30,10 +30,13 @@ NO_VIEW = {
     "/v1/scan-sessions/{id}",
     "/v1/scan-sessions/{id}/pages/{n}",
     "/v1/scan-sessions/{id}/split",
+    "/v1/disposals/{id}",
+    "/v1/disposals/{id}/declaration",
     "/v1/document-types",
     "/v1/document-types/{code}",
     "/v1/operations",
     "/v1/events/stream",
+    "/v1/keys/signing",
     "/v1/session",
 }
 READS = [route for route in ROUTES if route.method == "GET" and route.path.startswith("/v1/")]

@@ -488,9 +488,9 @@ def test_orphans_are_counted_and_no_loss_and_the_sweeper_takes_the_old_ones_only
     assert (told["problems_found"], told["orphans"], told["in_flight"]) == (0, 1, 1)
 
     swept = archive.run("sweep", "--json").json
-    assert swept == {"contents": 1, "page_images": 0, "temporary_files": 0, "idempotency_keys": 0}
+    assert swept == {"contents": 1, "destroyed": 0, "page_images": 0, "temporary_files": 0, "idempotency_keys": 0}
     assert (old.exists(), young.exists(), letter.exists()) == (False, True, True)
-    nothing = ["contents\t0", "page_images\t0", "temporary_files\t0", "idempotency_keys\t0"]
+    nothing = ["contents\t0", "destroyed\t0", "page_images\t0", "temporary_files\t0", "idempotency_keys\t0"]
     assert archive.run("sweep").out.splitlines() == nothing
     assert archive.run("verify", "--no-views", "--json").json["orphans"] == 0
 

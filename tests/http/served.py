@@ -167,8 +167,10 @@ class Served:
         return {path.name for path in self.settings.content_directory.rglob("[!.]*-*") if path.is_file()}
 
     def named_contents(self) -> set[str]:
-        """The contents that the log names."""
-        return {name for (name,) in self.sql("select content::text from archive.content")}
+        """The contents that the log names, and those of destroyed papers that still wait for their removal."""
+        named = "select content::text from archive.content"
+        left = "select content::text from archive.destroyed_content where removed_at is null"
+        return {name for (name,) in self.sql(f"{named} union all {left}")}  # constants
 
     def temporary_files(self) -> list[Path]:
         return list((self.home / "tmp").iterdir())

@@ -634,36 +634,6 @@ CREATE TABLE views.parked (
 
 ALTER TABLE views.parked OWNER TO dossier_projector;
 
-CREATE TABLE views.retention (
-    id uuid NOT NULL,
-    customer uuid NOT NULL,
-    from_position bigint NOT NULL,
-    to_position bigint,
-    created_position bigint NOT NULL,
-    version bigint NOT NULL,
-    part text NOT NULL,
-    type text,
-    trigger text,
-    months integer,
-    age_years integer,
-    evidence_of uuid,
-    kind text,
-    received_on date,
-    valid_until date,
-    ended_on date,
-    last_collection_on date,
-    left_on date,
-    born_on date,
-    linked_customers text[] DEFAULT '{}'::text[] NOT NULL,
-    reported jsonb,
-    due_on date,
-    state text NOT NULL,
-    hold boolean DEFAULT false NOT NULL
-)
-WITH (fillfactor='90');
-
-ALTER TABLE views.retention OWNER TO dossier_projector;
-
 CREATE TABLE views.scan_sessions (
     id uuid NOT NULL,
     customer uuid NOT NULL,
@@ -708,7 +678,6 @@ INSERT INTO views.tracking VALUES ('audit_history', 0, NULL, false, NULL, NULL, 
 INSERT INTO views.tracking VALUES ('authorizations', 0, NULL, false, NULL, NULL, NULL, 1);
 INSERT INTO views.tracking VALUES ('scan_sessions', 0, NULL, false, NULL, NULL, NULL, 1);
 INSERT INTO views.tracking VALUES ('customer_documents', 0, NULL, false, NULL, NULL, NULL, 1);
-INSERT INTO views.tracking VALUES ('retention', 0, NULL, false, NULL, NULL, NULL, 1);
 
 ALTER TABLE ONLY access.log
     ADD CONSTRAINT log_pkey PRIMARY KEY (id);
@@ -871,16 +840,6 @@ CREATE INDEX customer_documents_by_external_id ON views.customer_documents USING
 
 CREATE UNIQUE INDEX customer_documents_key ON views.customer_documents USING btree (id, customer, from_position);
 
-CREATE INDEX retention_by_customer ON views.retention USING btree (customer) WHERE (to_position IS NULL);
-
-CREATE INDEX retention_by_due ON views.retention USING btree (due_on, id) WHERE ((to_position IS NULL) AND (due_on IS NOT NULL));
-
-CREATE INDEX retention_by_type ON views.retention USING btree (type) WHERE ((to_position IS NULL) AND (part = 'paper'::text));
-
-CREATE UNIQUE INDEX retention_key ON views.retention USING btree (id, customer, from_position);
-
-CREATE INDEX retention_rules ON views.retention USING btree (type) WHERE ((to_position IS NULL) AND (part = 'rule'::text));
-
 CREATE UNIQUE INDEX scan_sessions_key ON views.scan_sessions USING btree (id, customer, from_position);
 
 CREATE INDEX scan_sessions_open ON views.scan_sessions USING btree (state, station) WHERE ((to_position IS NULL) AND (state <> ALL (ARRAY['archived'::text, 'cancelled'::text])));
@@ -1015,8 +974,6 @@ GRANT SELECT ON TABLE views.authorizations TO dossier_app;
 GRANT SELECT ON TABLE views.customer_documents TO dossier_app;
 
 GRANT SELECT ON TABLE views.parked TO dossier_app;
-
-GRANT SELECT ON TABLE views.retention TO dossier_app;
 
 GRANT SELECT ON TABLE views.scan_sessions TO dossier_app;
 

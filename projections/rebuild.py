@@ -231,9 +231,6 @@ def _copy_events(
             gone += taken.destroyed
             beside.events += len(page)
         progress(page[-1].position, until)
-    for beside, fold in zip(made, folds, strict=True):
-        if beside.view.related:
-            copy_rows(conn, beside.view, shadow.shadow_of(beside.view), fold.take_rows().rows)
     if any(fold.pending_count for fold in folds):
         raise LookupError("a paper's last event did not come")
     return as_of

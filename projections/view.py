@@ -84,22 +84,13 @@ class Fold(Protocol):
         """Number of rows that the fold still holds."""
 
 
-class RelatedRows(msgspec.Struct, frozen=True):
-    """The open rows that events need beside those of their own streams: a statement with {columns} and {table}, and its
-    parameters for a page, None when it needs none."""
-
-    sql: str
-    bind: Callable[[Sequence[Step]], Mapping[str, Any] | None]
-
-
 class View(msgspec.Struct, frozen=True):
     """A table of schema views. `key` orders its canonical dump, `json` names its jsonb columns.
 
     `events` are the classes that make its rows. `read` makes a row from the driver's values. `expand` returns a row of
     the fold and its copies, which have `linked`. `shape` increases whenever events make other rows than before: serve
     then rebuilds older ones. `redact` returns the row that the events make without the key of their paper; `paper` is
-    the column with the paper's id. None: the rows have no personal value. `related`: events change rows of other
-    streams too, so a rebuild keeps every open row to its end.
+    the column with the paper's id. None: the rows have no personal value.
     """
 
     name: str
@@ -113,7 +104,6 @@ class View(msgspec.Struct, frozen=True):
     expand: Callable[[Any], Sequence[msgspec.Struct]] | None = None
     redact: Callable[[Any], msgspec.Struct] | None = None
     paper: str = "id"
-    related: RelatedRows | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -226,23 +216,12 @@ def _open_rows(conn: psycopg.Connection[Any], view: View, table: str, page: Sequ
     """The open rows that these events will change: those of papers that began before this page."""
     if not view.is_versioned:
         return []
-    if view.related:
-        return _related_rows(conn, view, view.related.bind(page), table)
     envelopes = [recorded.envelope for recorded, _ in page]
     changed = {e.originator_id for e in envelopes if e.originator_version > 1 and type(e.body) in view.events}
     if not changed:
         return []
     with conn.cursor(row_factory=args_row(view.read)) as cursor:
         return cursor.execute(statements_of(view, table).open_rows, [list(changed)]).fetchall()
-
-
-def _related_rows(
-    conn: psycopg.Connection[Any], view: View, bound: Mapping[str, Any] | None, table: str
-) -> Sequence[Any]:
-    if bound is None:
-        return []
-    with conn.cursor(row_factory=args_row(view.read)) as cursor:
-        return cursor.execute(statements_of(view, table).related, bound, prepare=True).fetchall()
 
 
 def write_rows(conn: psycopg.Connection[Any], view: View, table: str, taken: RowChanges) -> None:
@@ -340,7 +319,6 @@ class Statements(msgspec.Struct, frozen=True):
     close: str
     insert: str
     copy: str
-    related: str
 
 
 @cache
@@ -356,7 +334,6 @@ def statements_of(view: View, table: str) -> Statements:
         close=CLOSE.format(table=table, copy=copy),
         insert=f"insert into {table} ({columns}) values ({places})",  # noqa: S608  # constants
         copy=f"copy {table} ({columns}) from stdin",
-        related=view.related.sql.format(columns=columns, table=table) if view.related else "",
     )
 
 

@@ -22,11 +22,8 @@ from eventsourcing.application import Application
 from eventsourcing.persistence import Tracking
 from eventsourcing.postgres import PostgresTrackingRecorder
 from eventsourcing.projection import Projection, ProjectionRunner
-from msgspec.structs import replace
 from psycopg.conninfo import conninfo_to_dict
 
-from domain.catalogue import SHIPPED
-from domain.document_type import Retention
 from domain.envelope import Recorded
 from projections import customer_documents, shadow
 from projections.customer_documents import ItemContext
@@ -93,7 +90,6 @@ def run(desk: Desk, papers: int) -> None:
     make_anew(desk)
     latency(desk)
     reads(desk)
-    retention(desk, papers)
 
 
 def follow(desk: Desk, papers: int) -> None:
@@ -112,29 +108,6 @@ def follow(desk: Desk, papers: int) -> None:
     tell("  processor time an event, this process", f"{statistics.median(cpu):.1f} us")
     tell("library's ProjectionRunner, events/s", f"{statistics.median(theirs):,.0f}")
     tell_ratios("ratio", [a / b for a, b in zip(ours, theirs, strict=True)], "20")
-
-
-def retention(desk: Desk, papers: int) -> None:
-    """What the view costs the follower, each round with it and without it; then a changed rule of many papers."""
-    others = {name: view for name, view in VIEWS.items() if name != "retention"}
-    ratios: list[float] = []
-    for n in range(ROUNDS):
-        rates: list[float] = []
-        for views in (VIEWS, others):
-            filled = fill(desk, papers // ROUNDS, customers=max(papers // 100, 1), round_=100 + 2 * n + len(rates))
-            last = desk.log.fence()
-            with measured() as taken, following(desk, views=views):
-                desk.wait_until(last, views=views)
-            rates.append(filled / taken.seconds)
-            desk.follow()
-        ratios.append(rates[0] / rates[1])
-    tell_ratios("follow: with the view retention, to without it", ratios, "0.8")
-    letters = desk.rows("select count(*) from views.retention where to_position is null and type = 'LETTER'")[0][0]
-    rule = Retention(trigger="received", months=36)
-    desk.define("LETTER", replace(SHIPPED["LETTER"], retention=rule))
-    with measured() as taken:
-        desk.follow()
-    tell(f"a changed rule of {letters:,} papers", f"{taken.seconds:.1f} s", "bar 10 s for 100,000")
 
 
 # -- the library's way ------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
@@ -29,7 +29,6 @@ from projections import parking, tracking
 from projections.customer_documents import Item, ItemContext, ListedPaper, PaperRow, render_item, render_items
 from projections.follow import Follower
 from projections.parking import Parked
-from projections.views import VIEWS
 from store.key_encryption import KeyEncryptionKeys
 from store.keys import Keys, make_institution_key
 from store.log import Log
@@ -196,11 +195,11 @@ class Desk:
         with psycopg.connect(self.url, autocommit=True) as conn:
             return parking.list_parked(conn)
 
-    def wait_until(self, position: int, *, seconds: float = 20.0, views: Iterable[str] = VIEWS) -> None:
+    def wait_until(self, position: int, *, seconds: float = 20.0) -> None:
         deadline = time.monotonic() + seconds
         with psycopg.connect(self.url, autocommit=True) as conn:
             while time.monotonic() < deadline:
-                if min(t.position for t in tracking.list_tracked(conn, views) if not t.paused) >= position:
+                if min(t.position for t in tracking.list_tracked(conn) if not t.paused) >= position:
                     return
                 time.sleep(0.005)
         raise AssertionError(f"the views did not reach {position}")

@@ -330,7 +330,7 @@ def test_an_export_that_fails_half_way_is_cut_off(served: Served, boss: httpx.Cl
 
 
 def file_of(served: Served, item: dict[str, Any]) -> Path:
-    [[content]] = served.sql("select content_id::text from views.customer_documents where id = %s", [item["id"]])
+    [[content]] = served.sql("select content::text from archive.content where paper = %s", [item["id"]])
     name = str(content)
     return served.settings.content_directory / name[-2:] / name
 
